@@ -1,0 +1,30 @@
+# Needs Python 3.11 or newer, git and a package registry. Everything it writes lies in .venv and outputs.
+
+# A version manager may put commands on the path that do not run, so each candidate is tried.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+
+.PHONY: setup demo test test-all quality
+
+setup: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer: none of python3.11, python3.12, python3.13, python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	touch $@
+
+# Trains two small models and shows the published ones. `make demo DATASET=DIR` measures the published ones on DIR.
+demo: setup
+	$(BIN)/python training/demo.py $(if $(DATASET),--dataset "$(DATASET)")
+
+# One thread a worker: two workers share two cores.
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+quality: setup
+	$(BIN)/ruff check .

