@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader
 import zoo
 import zoo.datasets
 from zoo.errors import ZooError
-from zoo.metrics import efficientnet_lite0, kid
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid
 from zoo.models import DCGANDiscriminator, DCGANGenerator
 from zoo.pipelines import DCGANPipeline, sample_generators
 
@@ -107,14 +108,15 @@ def main(arguments: list[str] | None = None) -> None:
         update_bn(latents.to(run.device), network)
         return DCGANPipeline(network.eval(), pixel_spacing_mm=pixel_spacing(train_split))
 
-    extractor = efficientnet_lite0()
-    real_features = extractor(validation.images.float() / 255)
+    extractor = EfficientNetLite0Extractor()
+    real_features = extract(extractor, validation.images)
 
     def evaluate() -> dict[str, float]:
         pipe, images = build_pipeline(), []
         for part in torch.arange(recipe.kid_samples).split(100):
             images.append(pipe(len(part), generator=sample_generators(0, part.tolist()), output_type="pt").images)
-        return {"validation_kid": kid(extractor(torch.cat(images)), real_features)}
+        samples = (torch.cat(images) * 255).round().byte()
+        return {"validation_kid": kid(extract(extractor, samples), real_features)}
 
     def keep_discriminator() -> None:
         if run.accelerator.is_main_process:
@@ -136,13 +138,14 @@ def main(arguments: list[str] | None = None) -> None:
                 d_optimizer.step()
                 d_optimizer.zero_grad()
 
-                # Generator: generated images up, through the discriminator just trained
+                # Generator: generated images up, through the discriminator just trained, which learns nothing here
+                judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
                 with run.accelerator.autocast():
-                    g_loss = adversarial_loss(discriminator(fake), 1.0)
+                    g_loss = adversarial_loss(judge(fake), 1.0)
                 run.accelerator.backward(g_loss)
+                judge.requires_grad_(True)
                 g_optimizer.step()
                 g_optimizer.zero_grad()
-                d_optimizer.zero_grad()  # the generator's loss left gradients there
             if run.accelerator.sync_gradients:
                 for scheduler in schedulers:
                     scheduler.step()

@@ -141,11 +141,10 @@ class EfficientNetLite0Extractor(FeatureExtractor):
         # Of the pickle nothing but tensors is accepted, and only from the file with the known hash.
         network.load_state_dict(torch.load(find_weights(), map_location="cpu", weights_only=True))
         self.sha256 = WEIGHTS_SHA256
-        self.network = network.eval().requires_grad_(False).fuse().to(memory_format=torch.channels_last)
+        self.network = network.eval().requires_grad_(False).fuse()
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         images = F.interpolate(images.float(), (224, 224), mode="bicubic", antialias=True)
-        images = ((255 * images - 127) / 128).contiguous(memory_format=torch.channels_last)
-        return self.network.features(images)
+        return self.network.features((255 * images - 127) / 128)

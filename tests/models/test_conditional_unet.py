@@ -1,0 +1,56 @@
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+from zoo.models import ConditionalUNet2DModel
+
+
+@pytest.fixture
+def unet() -> ConditionalUNet2DModel:
+    torch.manual_seed(0)
+    return ConditionalUNet2DModel(
+        conditions=["pathology", "phase"],
+        class_names={"pathology": ["NOR", "HCM", "DCM"], "phase": ["ED", "ES"]},
+        class_frequencies={"pathology": [0.5, 0.25, 0.25], "phase": [0.5, 0.5]},
+        sample_size=16,
+        block_out_channels=[8, 16],
+        attention_levels=[1],
+        attention_head_dim=8,
+        norm_num_groups=4,
+    ).eval()
+
+
+def test_shape_and_seeded_slice(unet):
+    sample = torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16)
+    out = unet(sample, 10, torch.tensor([[1, 0]]))
+    assert out.shape == (1, 1, 16, 16)
+    expected = torch.tensor([-0.0965, 0.1836, 0.5951, 0.3544, 0.3014, 0.6182, -0.2596, 0.3687, 0.4258])
+    torch.testing.assert_close(out[0, 0, :3, :3].flatten(), expected, atol=1e-4, rtol=0)
+
+
+def test_every_condition_matters_and_none_means_all_open(unet):
+    sample = torch.randn(1, 1, 16, 16)
+    outputs = [unet(sample, 10, torch.tensor([labels])) for labels in ([0, 0], [1, 0], [0, 1], [3, 2])]
+    for index, one in enumerate(outputs):
+        assert all(not torch.allclose(one, other) for other in outputs[index + 1 :])
+    assert unet.open_labels.tolist() == [3, 2]
+    assert torch.equal(unet(sample, 10), outputs[-1])
+
+
+def test_the_unconditional_unet_is_the_same_function(unet):
+    plain = unet.unconditional_unet().eval()
+    assert type(plain) is UNet2DModel
+    sample = torch.randn(2, 1, 16, 16)
+    torch.testing.assert_close(plain(sample, 7).sample, unet(sample, 7), atol=1e-5, rtol=1e-5)
+    with torch.no_grad():  # its weights are its own
+        plain.conv_in.weight.zero_()
+    assert unet.unet.conv_in.weight.abs().sum() > 0
+
+
+def test_saved_and_loaded_weights_are_the_same(unet, tmp_path):
+    unet.save_pretrained(tmp_path)
+    loaded = ConditionalUNet2DModel.from_pretrained(tmp_path)
+    sample = torch.randn(1, 1, 16, 16)
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in unet.state_dict().items())
+    torch.testing.assert_close(unet(sample, 3), loaded(sample, 3))
+    assert loaded.config.class_names["pathology"] == ["NOR", "HCM", "DCM"]

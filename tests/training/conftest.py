@@ -1,0 +1,19 @@
+import pytest
+from accelerate.state import AcceleratorState, GradientState
+
+import zoo.datasets
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory) -> str:
+    """A small phantom set on disk."""
+    folder = tmp_path_factory.mktemp("data") / "phantom-64"
+    return str(zoo.datasets.save(zoo.datasets.build_phantom(num_patients=10, seed=0), folder))
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerate():
+    """accelerate keeps its state for the life of a process; each run of a test wants its own."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()

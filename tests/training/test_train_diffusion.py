@@ -1,0 +1,176 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import common.run
+import pytest
+import torch
+import train_diffusion
+from diffusers import DDPMPipeline, DDPMScheduler
+from safetensors.torch import load_file
+from train_diffusion import diffusion_loss
+
+import zoo
+from zoo.errors import ZooError
+
+SCRIPT = Path(train_diffusion.__file__)
+TINY = """
+dataset: {dataset}
+output_dir: {output_dir}
+name: {name}
+conditions: [pathology, phase]
+epochs: 2
+batch_size: 32
+block_out_channels: [4, 4, 8]
+attention_levels: [2]
+attention_head_dim: 4
+norm_num_groups: 2
+dropout: 0.1
+rotation_degrees: 10
+num_inference_steps: 2
+beta_schedule: squaredcos_cap_v2
+prediction_type: v_prediction
+min_snr_gamma: 5
+ema_decay: 0.9
+lr_scheduler: cosine
+evaluate_every: 1
+sample_every: 1
+checkpoint_every: 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, phantom):
+    def write(name: str) -> list[str]:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(TINY.format(dataset=phantom, output_dir=tmp_path / "runs", name=name))
+        return ["--config", str(path)]
+
+    return write
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / "last" / "model.safetensors")
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    other_weights = weights(other)
+    assert all(torch.equal(value, other_weights[name]) for name, value in weights(one).items())
+
+
+def test_accelerate_launch_leaves_a_whole_run(recipe, tmp_path):
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", str(SCRIPT)]
+    subprocess.run([*command, *recipe("tiny"), "--epochs", "1"], check=True, capture_output=True)
+    run = tmp_path / "runs" / "tiny"
+    for name in ("recipe.yaml", "metrics.jsonl", "curves.png", "samples/epoch-0001.png", "checkpoints/last"):
+        assert (run / name).exists(), name
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert any("loss" in row for row in rows)
+    assert any("validation_loss" in row for row in rows)
+    assert rows[-1]["images_per_second"] > 0
+
+    metrics = json.loads((run / "pipeline" / "metrics.json").read_text())
+    assert metrics["model"] == {"name": "tiny", "family": "ddpm"}
+    assert metrics["training"]["images_seen"] == rows[-1]["images_seen"]
+    assert metrics["training"]["dataset"]["preset"] == "phantom-64"
+    pipe = zoo.from_pretrained(run / "pipeline")
+    assert pipe.config.pixel_spacing_mm == 2.0
+    assert pipe(2, class_labels="HCM", output_type="np").images.shape == (2, 64, 64, 1)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(recipe, tmp_path, monkeypatch):
+    train_diffusion.main(recipe("whole"))
+
+    log, calls = common.run.Run.log, []
+
+    def stop_at_the_second_batch(self, **values):
+        log(self, **values)
+        calls.append(1)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGINT)  # what Ctrl-C does
+
+    monkeypatch.setattr(common.run.Run, "log", stop_at_the_second_batch)
+    train_diffusion.main(recipe("broken"))
+    broken = tmp_path / "runs" / "broken"
+    assert len(calls) == 2
+    assert not (broken / "pipeline").exists()
+
+    train_diffusion.main([*recipe("broken"), "--resume"])
+    assert_same_weights(tmp_path / "runs" / "whole", broken)
+
+    def logged(run: Path) -> list[dict]:
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
+
+    whole = logged(tmp_path / "runs" / "whole")
+    assert [r["validation_loss"] for r in logged(broken) if "validation_loss" in r] == [
+        r["validation_loss"] for r in whole if "validation_loss" in r
+    ]
+
+
+def test_an_existing_run_is_not_overwritten(recipe):
+    train_diffusion.main([*recipe("once"), "--epochs", "1"])
+    with pytest.raises(ZooError, match="already holds a run; give --resume"):
+        train_diffusion.main(recipe("once"))
+
+
+def test_resuming_nothing_is_an_error(recipe):
+    with pytest.raises(ZooError, match="no checkpoint to resume from"):
+        train_diffusion.main([*recipe("none"), "--resume"])
+
+
+def test_early_stopping_and_time_limit(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_diffusion, "validation_loss", lambda *_: 1.0)
+    train_diffusion.main([*recipe("patient"), "--epochs", "9", "--patience", "2"])
+    last = json.loads((tmp_path / "runs" / "patient" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["epoch"] == 3  # the first is the best, two bring nothing better
+    train_diffusion.main([*recipe("short"), "--epochs", "9", "--max_seconds", "0.01"])
+    assert (tmp_path / "runs" / "short" / "pipeline").is_dir()
+
+
+def test_fine_tuning_an_unconditional_model_from_a_conditional_one(recipe, tmp_path):
+    train_diffusion.main([*recipe("source"), "--epochs", "1"])
+    source = tmp_path / "runs" / "source" / "pipeline"
+    train_diffusion.main([*recipe("tuned"), "--epochs", "1", "--conditions", "[]", "--init_from", str(source)])
+    tuned = tmp_path / "runs" / "tuned" / "pipeline"
+    assert json.loads((tuned / "model_index.json").read_text())["_class_name"] == "DDPMPipeline"
+    assert DDPMPipeline.from_pretrained(tuned).unet.config.sample_size == 64
+    assert zoo.from_pretrained(tuned)(1, output_type="np").images.shape == (1, 64, 64, 1)
+
+
+def test_a_dry_run_prints_the_recipe_and_does_nothing(recipe, tmp_path, capsys):
+    train_diffusion.main([*recipe("dry"), "--dry_run"])
+    assert "prediction_type: v_prediction" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_bad_input_is_one_line_and_exit_code_2(recipe):
+    command = [sys.executable, str(SCRIPT), *recipe("bad"), "--dataset", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    assert "nowhere" in lines[0]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_loss_is_zero_for_the_right_prediction_and_weighted_by_min_snr(prediction_type):
+    scheduler = DDPMScheduler(prediction_type=prediction_type)
+    torch.manual_seed(0)
+    images, noise = torch.randn(2, 3, 1, 4, 4)
+    timesteps, labels = torch.tensor([5, 300, 900]), torch.zeros(3, 1)
+    is_noise = prediction_type == "epsilon"
+    target = noise if is_noise else scheduler.get_velocity(images, noise, timesteps)
+
+    def loss(prediction, gamma=None):
+        return diffusion_loss(lambda *_: prediction, scheduler, images, labels, noise, timesteps, gamma)
+
+    assert loss(target).abs().max() == 0
+    torch.testing.assert_close(loss(target + 2), torch.full((3,), 4.0))
+    snr = scheduler.alphas_cumprod[timesteps] / (1 - scheduler.alphas_cumprod[timesteps])
+    expected = 4 * torch.minimum(snr, torch.tensor(5.0)) / (snr if is_noise else snr + 1)
+    torch.testing.assert_close(loss(target + 2, 5.0), expected)

@@ -1,0 +1,78 @@
+"""Figures of `metrics.json` as text: three digits, the interval in brackets, absent ones named so."""
+
+NOT_MEASURED = "not measured"
+PROJECTION_METRICS = ("ssim", "cc", "mse", "psnr")
+_NAMES = {
+    "fid_inception_v3": "FID (Inception v3)",
+    "ssim": "SSIM",
+    "cc": "CC",
+    "mse": "MSE",
+    "psnr": "PSNR (dB)",
+    "ms_ssim": "MS-SSIM of pairs",
+    "ms_ssim_train": "MS-SSIM of pairs, training images",
+    "ssim_train": "SSIM of pairs, training images",
+    "share_copies": "share of copies",
+    "share_copies_real": "share of copies, real images",
+    "threshold": "threshold of the distance ratio",
+    "nearest_ssim_train": "SSIM to the nearest training image",
+    "nearest_ssim_test": "SSIM to the nearest test image",
+    "membership_auc": "membership inference (AUC)",
+    "seconds_per_image": "seconds an image",
+    "latent_dimensions": "free latent dimensions",
+    "samples_per_second_batch_1": "samples/s, batch 1",
+    "samples_per_second_batch_16": "samples/s, batch 16",
+    "network_evaluations": "network evaluations a sample",
+    "peak_memory_mb": "peak memory (MB)",
+    "checkpoint_mb": "checkpoint (MB)",
+}
+_PREFIXES = {"fd_": "Fréchet distance", "kid_": "KID", "mifid_": "MIFID", "cmmd_": "CMMD"}
+
+
+def metric_name(key: str) -> str:
+    """A readable name of a metric, with its extractor in brackets."""
+    for prefix, name in _PREFIXES.items():
+        if key.startswith(prefix):
+            return f"{name} ({key.removeprefix(prefix)})"
+    return _NAMES.get(key, key.replace("_", " "))
+
+
+def value_of(figure) -> float | None:
+    """The number of a figure, whether it stands with its bounds or alone."""
+    return figure.get("value") if isinstance(figure, dict) else figure
+
+
+def text(figure, key: str = "") -> str:
+    """A figure as `value [low, high]`, its bounds as precise as its value.
+
+    Args:
+        figure: A number, a figure with bounds, or `None` if it was not measured.
+        key (`str`): Its name; shares are written in per cent.
+    """
+    value = value_of(figure)
+    if value is None:
+        return NOT_MEASURED
+    if isinstance(value, bool | str):
+        return {True: "yes", False: "no"}.get(value, value)
+    scale, unit = (100, " %") if key.startswith("share_") else (1, "")
+    decimals = 0 if isinstance(value, int) else _decimals(abs(value) * scale, is_share=bool(unit))
+
+    def number(x: float) -> str:
+        return f"{x * scale:,.{decimals}f}"
+
+    if isinstance(figure, dict) and "low" in figure and "high" in figure:
+        return f"{number(value)}{unit} [{number(figure['low'])}, {number(figure['high'])}]"
+    return number(value) + unit
+
+
+def _decimals(magnitude: float, is_share: bool) -> int:
+    """Places after the point that leave about three digits."""
+    if is_share:
+        return 1
+    limits = (100, 10, 1, 0.01, 0.001, 0.0001)
+    return next((places for places, limit in enumerate(limits) if magnitude >= limit), 5)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as hours and minutes."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"

@@ -1,0 +1,77 @@
+"""What does it cost? Parameters, speed, memory, and the machine they were measured on."""
+
+import os
+import platform
+import resource
+import time
+from pathlib import Path
+
+import torch
+
+from zoo.metrics.intervals import mean_figure
+from zoo.pipelines import sample_generators
+
+REPEATS = 3
+
+
+def cost_group(pipe, settings: dict, model_dir: str | Path | None = None) -> dict:
+    """Parameters, network evaluations a sample, images/s at batch 1 and 16, peak memory and checkpoint size in MB."""
+    modules = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    group = {
+        "parameters": sum(parameter.numel() for module in modules for parameter in module.parameters()),
+        "network_evaluations": pipe.network_evaluations(**settings),
+    }
+    device = torch.device(pipe.device)
+    _reset_peak(device)
+    pipe(batch_size=1, generator=sample_generators(0, [0]), output_type="pt", **settings)  # warms up
+    for batch_size in (1, 16):
+        rates = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            pipe(batch_size=batch_size, generator=sample_generators(0, range(batch_size)), output_type="pt", **settings)
+            rates.append(batch_size / (time.perf_counter() - start))
+        group[f"samples_per_second_batch_{batch_size}"] = mean_figure(torch.tensor(rates), range(REPEATS))
+    group["peak_memory_mb"] = _peak_mb(device)
+    if model_dir is not None:
+        group["checkpoint_mb"] = sum(path.stat().st_size for path in Path(model_dir).rglob("*.safetensors")) / 1e6
+    group["hardware"] = hardware(device)
+    return group
+
+
+def hardware(device: torch.device) -> str:
+    """The machine in one line: processor, threads or GPU, and torch's version."""
+    if device.type == "cuda":
+        machine = torch.cuda.get_device_name(device)
+    else:
+        machine = f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{machine}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """The processor's name, which Linux tells in a file."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _reset_peak(device: torch.device) -> None:
+    """Starts the measurement of peak memory anew, where the system allows it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def _peak_mb(device: torch.device) -> float:
+    """Peak memory since `_reset_peak` in MB: the GPU's, or this process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
