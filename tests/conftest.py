@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported; the test server speaks plain LFS
 # Of a blocked import, Python code run by `Hub.python` sees what a machine without the package sees
 BLOCK_ZOO = """
 import sys
@@ -36,7 +37,7 @@ class Hub:
     @property
     def env(self) -> dict[str, str]:
         """The environment of a process that takes this server for the Hub."""
-        own = {"HF_ENDPOINT": self.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": self.token, "HF_HOME": str(self.cache)}
+        own = {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HF_HOME": str(self.cache)}
         return {**os.environ, **own, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
 
     @property
@@ -64,3 +65,131 @@ def hub(tmp_path_factory):
         assert url.startswith("http://"), "the Hub server did not start"
         yield Hub(url, "hf_admin", folder / "cache")
         process.terminate()
+
+
+@pytest.fixture
+def dcgan():
+    """A DCGAN of 16x16 images."""
+    import torch
+
+    from zoo.models import DCGANGenerator
+    from zoo.pipelines import DCGANPipeline
+
+    torch.manual_seed(0)
+    generator = DCGANGenerator(16, 1, latent_dim=8, base_channels=8)
+    for parameter in generator.parameters():  # untrained weights are so small that all images are nearly one
+        torch.nn.init.normal_(parameter, 0.0, 0.5)
+    return DCGANPipeline(generator.eval(), pixel_spacing_mm=2.0)
+
+
+def tiny_sampler():
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+
+
+@pytest.fixture
+def conditional_ddpm():
+    """A diffusion model of 8x8 images with two conditions."""
+    import torch
+
+    from zoo.models import ConditionalUNet2DModel
+    from zoo.pipelines import ConditionalDDPMPipeline
+
+    torch.manual_seed(0)
+    unet = ConditionalUNet2DModel(
+        conditions=["pathology", "phase"],
+        class_names={"pathology": ["NOR", "HCM"], "phase": ["ED", "ES"]},
+        class_frequencies={"pathology": [0.25, 0.75], "phase": [0.5, 0.5]},
+        sample_size=8,
+        block_out_channels=[8, 8],
+        attention_levels=[1],
+        attention_head_dim=4,
+        norm_num_groups=4,
+    )
+    torch.nn.init.normal_(unet.embeddings[0].weight)  # so that classes differ visibly
+    pipe = ConditionalDDPMPipeline(unet.eval(), tiny_sampler(), default_steps=3, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def unconditional_ddpm(conditional_ddpm):
+    """A diffusion model of 8x8 images without conditions."""
+    from zoo.pipelines import UnconditionalDDPMPipeline
+
+    unet = conditional_ddpm.unet.unconditional_unet().eval()
+    pipe = UnconditionalDDPMPipeline(unet, tiny_sampler(), default_steps=3, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture(params=["dcgan", "conditional_ddpm", "unconditional_ddpm"])
+def any_pipeline(request):
+    """Each kind of pipeline in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def metrics() -> dict:
+    """A `metrics.json` with made-up figures."""
+
+    def figure(value: float, spread: float, **more) -> dict:
+        return {"value": value, "low": value - spread, "high": value + spread, "n": 25, **more}
+
+    def distances(fd: float, kid: float) -> dict:
+        return {
+            "fd_efficientnet_lite0": figure(fd, 2.0, ratio_to_real=fd / 34.0),
+            "kid_efficientnet_lite0": figure(kid, 0.002, difference_to_real=kid - 0.001),
+        }
+
+    def likeness(ssim: float) -> dict:
+        return {"ssim": figure(ssim, 0.01), "cc": figure(0.9, 0.02), "mse": figure(0.004, 0.001), "psnr": figure(24.3, 1)}
+
+    return {
+        "schema_version": 1,
+        "model": {"name": "tiny", "family": "dcgan", "sha256": {"generator_model/x.safetensors": "ab"}},
+        "dataset": {
+            "name": "ACDC",
+            "preset": "acdc-64",
+            "fingerprint": "f" * 64,
+            "split": "test",
+            "patient_ids": {"train": ["patient001"], "test": ["patient101"]},
+            "n_patients": 25,
+            "n_images": 526,
+        },
+        "samples": {"count": 1000, "seed": 0, "settings": {"dtype": "float32"}},
+        "extractors": {"efficientnet_lite0": {"preprocessing": "224x224", "dimensions": 1280, "sha256": "cd"}},
+        "projection": {
+            "method": "Adam",
+            "settings": {"alpha_bar": 0.5},
+            "latent_dimensions": 100,
+            **likeness(0.712),
+            "seconds_per_image": 0.5,
+            "alpha_bar_0.9": likeness(0.934),
+        },
+        "distribution": distances(85.0, 0.0512),
+        "diversity": {"ms_ssim": figure(0.31, 0.02), "ms_ssim_train": figure(0.25, 0.02)},
+        "copying": {"share_copies": figure(0.012, 0.01), "share_copies_real": figure(0.01, 0.01), "threshold": 0.42},
+        "cost": {
+            "parameters": 2_765_568,
+            "network_evaluations": 1,
+            "samples_per_second_batch_1": figure(301.5, 20),
+            "samples_per_second_batch_16": figure(1502.0, 90),
+            "hardware": "a test machine",
+        },
+        "references": {
+            "real": {"distribution": distances(34.0, 0.001), "diversity": {"ms_ssim": figure(0.25, 0.02)}},
+            "mean_image": {"distribution": distances(343.0, 0.4), "projection": likeness(0.402)},
+            "copy": {"distribution": distances(35.0, 0.002), "copying": {"share_copies": figure(1.0, 0.0)}},
+        },
+        "training": {
+            "recipe": "tiny",
+            "images_seen": 152600,
+            "seconds": 3725.0,
+            "hardware": "a training machine",
+            "seed": 7,
+            "code_version": "0.1.0",
+            "dataset": {"name": "ACDC", "preset": "acdc-64", "n_images": 1526, "n_patients": 80},
+        },
+    }

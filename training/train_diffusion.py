@@ -9,9 +9,6 @@ import dataclasses
 import math
 
 import torch
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
-from common.recipe import Recipe, parse_recipe
-from common.run import Run, told_in_one_line
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel, compute_snr
@@ -19,6 +16,9 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
+from common.recipe import Recipe, parse_recipe
+from common.run import Run, told_in_one_line
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import ConditionalDDPMPipeline, UnconditionalDDPMPipeline
@@ -26,7 +26,7 @@ from zoo.pipelines import ConditionalDDPMPipeline, UnconditionalDDPMPipeline
 
 @dataclasses.dataclass(kw_only=True)
 class DiffusionRecipe(Recipe):
-    """Hyperparameters of a diffusion model. Without `conditions` it is unconditional, a plain diffusers `UNet2DModel`."""
+    """Hyperparameters of a diffusion model; without `conditions` it is unconditional, a plain `UNet2DModel`."""
 
     conditions: list[str] = dataclasses.field(default_factory=list)
     condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself

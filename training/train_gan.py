@@ -12,9 +12,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common.data import ImageTensors, augment, pixel_spacing, to_network
-from common.recipe import Recipe, parse_recipe
-from common.run import Run, told_in_one_line
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from torch.optim.swa_utils import update_bn
@@ -22,6 +19,9 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
+from common.data import ImageTensors, augment, pixel_spacing, to_network
+from common.recipe import Recipe, parse_recipe
+from common.run import Run, told_in_one_line
 from zoo.errors import ZooError
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
@@ -92,7 +92,10 @@ def main(arguments: list[str] | None = None) -> None:
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
     steps = math.ceil(len(loader) / recipe.gradient_accumulation_steps) * recipe.epochs
-    schedulers = [get_scheduler(recipe.lr_scheduler, o, num_warmup_steps=0, num_training_steps=steps) for o in (g_optimizer, d_optimizer)]
+    schedulers = [
+        get_scheduler(recipe.lr_scheduler, optimizer, num_warmup_steps=0, num_training_steps=steps)
+        for optimizer in (g_optimizer, d_optimizer)
+    ]
     ema = EMAModel(run.accelerator.unwrap_model(generator).parameters(), decay=recipe.ema_decay)
     ema.to(run.device)
     run.accelerator.register_for_checkpointing(*schedulers, ema)

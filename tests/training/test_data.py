@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
 
 import zoo.datasets
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
 from zoo.errors import ZooError
 
 STILL = SimpleNamespace(rotation_degrees=0, zoom=0, horizontal_flip=False, vertical_flip=False, augment_probability=1)

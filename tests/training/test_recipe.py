@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from common.recipe import Recipe, parse_recipe
 from train_diffusion import DiffusionRecipe
 from train_gan import GANRecipe
-
 from zoo.errors import ZooError
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"

@@ -5,15 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import common.run
 import pytest
 import torch
-import train_diffusion
 from diffusers import DDPMPipeline, DDPMScheduler
 from safetensors.torch import load_file
-from train_diffusion import diffusion_loss
 
+import common.run
+import train_diffusion
 import zoo
+from train_diffusion import diffusion_loss
 from zoo.errors import ZooError
 
 SCRIPT = Path(train_diffusion.__file__)
@@ -174,3 +174,17 @@ def test_loss_is_zero_for_the_right_prediction_and_weighted_by_min_snr(predictio
     snr = scheduler.alphas_cumprod[timesteps] / (1 - scheduler.alphas_cumprod[timesteps])
     expected = 4 * torch.minimum(snr, torch.tensor(5.0)) / (snr if is_noise else snr + 1)
     torch.testing.assert_close(loss(target + 2, 5.0), expected)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_batches(recipe, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(SCRIPT)]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    subprocess.run(
+        [*command, *recipe("pair"), "--epochs", "1", "--batch_size", "16"],
+        check=True, capture_output=True, env=environment,
+    )  # fmt: skip
+    run = tmp_path / "runs" / "pair"
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["images_seen"] == last["step"] * 32
+    assert (run / "pipeline" / "model_index.json").exists()

@@ -2,9 +2,9 @@ import json
 
 import pytest
 import torch
-import train_gan
 from safetensors.torch import load_file
 
+import train_gan
 import zoo
 from zoo.errors import ZooError
 

@@ -99,8 +99,9 @@ def augment(images: torch.Tensor, recipe) -> torch.Tensor:
         chosen = torch.rand(count, device=device) < recipe.augment_probability
         angle = (torch.rand(count, device=device) * 2 - 1) * math.radians(recipe.rotation_degrees) * chosen
         scale = 1 + (torch.rand(count, device=device) * 2 - 1) * recipe.zoom * chosen
-        rows = torch.stack([angle.cos(), -angle.sin(), torch.zeros_like(angle)], 1), torch.stack(
-            [angle.sin(), angle.cos(), torch.zeros_like(angle)], 1
+        rows = (
+            torch.stack([angle.cos(), -angle.sin(), torch.zeros_like(angle)], 1),
+            torch.stack([angle.sin(), angle.cos(), torch.zeros_like(angle)], 1),
         )
         grid = F.affine_grid(torch.stack(rows, 1) / scale[:, None, None], list(images.shape), align_corners=False)
         moved = F.grid_sample(images, grid, mode="bicubic", padding_mode="reflection", align_corners=False)

@@ -97,10 +97,10 @@ def _read_yaml(path: str) -> dict:
 
 
 def _scalar(text: str):
-    """A command-line word as YAML reads it, but with 1e-4 as a number, which YAML takes for a string."""
+    """A command-line word as YAML reads it."""
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
         return text
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
-from common.curves import draw_curves
-from common.recipe import Recipe
 from tqdm.auto import tqdm
 
 import zoo
+from common.curves import draw_curves
+from common.recipe import Recipe
 from zoo.errors import ZooError
 from zoo.figures import image_grid
 from zoo.files import atomic_folder, write_atomic
@@ -264,6 +264,7 @@ class Run:
             write_atomic(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
 
     def _save_samples(self, pipeline) -> None:
+        pipeline.set_progress_bar_config(disable=True)
         images = pipeline(batch_size=16, generator=sample_generators(0, range(16)), output_type="np").images
         path = self.folder / "samples" / f"epoch-{self.progress.epoch:04d}.png"
         path.parent.mkdir(exist_ok=True)

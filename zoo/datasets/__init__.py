@@ -1,4 +1,26 @@
+"""Datasets: one builder a source, each giving patient-level splits of 8-bit images ready for the Hub."""
+
 from zoo.datasets.acdc import build_acdc
 from zoo.datasets.built import BuiltDataset, check_compatible, images
+from zoo.datasets.class_folders import build_mednist
+from zoo.datasets.folder import build_folder
+from zoo.datasets.isic import build_isic
+from zoo.datasets.phantom import build_phantom
 from zoo.datasets.presets import PRESETS, Preset
 from zoo.datasets.store import load, push, save
+
+__all__ = [
+    "PRESETS",
+    "BuiltDataset",
+    "Preset",
+    "build_acdc",
+    "build_folder",
+    "build_isic",
+    "build_mednist",
+    "build_phantom",
+    "check_compatible",
+    "images",
+    "load",
+    "push",
+    "save",
+]

@@ -1,36 +1,17 @@
-"""Reading ACDC's files: `Info.cfg`, frames, masks and cine series, from a folder or straight from a zip."""
+"""ACDC as downloaded: patients' folders, `Info.cfg`, frames, masks and cine series."""
 
-import gzip
 import os
 import re
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
+from zoo.datasets.nifti import Volume, read_nifti
+from zoo.datasets.schema import PATHOLOGIES
+from zoo.datasets.sources import open_source
 from zoo.errors import ZooError
 
-PATHOLOGIES = ["NOR", "MINF", "DCM", "HCM", "RV"]
-LAYOUT = "training/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz}, testing/ alike"
-
-
-@dataclass
-class Volume:
-    """Frames of a short-axis stack in the usual view: anterior on top, the right ventricle on the left.
-
-    Args:
-        voxels: `(slices, height, width)`, or `(frames, slices, height, width)` of a cine series.
-        spacing: Row and column spacing in mm.
-        thickness: Distance of the slices in mm.
-    """
-
-    voxels: np.ndarray
-    spacing: tuple[float, float]
-    thickness: float
+LAYOUT = "training/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz} and testing/ alike"
 
 
 @dataclass
@@ -51,29 +32,21 @@ def find_patients(source: str | os.PathLike) -> dict[str, list]:
         source: A folder or zip file; `training/` may lie up to two folders deep, as in the official `ACDC/database/`.
 
     Returns:
-        `training` and `testing`, each a sorted list of paths (of `zipfile.Path`s for a zip).
+        `training` and `testing`, each a sorted list of `pathlib.Path`s (`zipfile.Path`s for a zip).
 
     Raises:
-        ZooError: If there is no such source or no `training/patientNNN` in it.
+        ZooError: If there is no such source or no `training/patientNNN` in it, or a patient is in both.
     """
-    path = Path(source)
-    if not path.exists():
-        raise ZooError(f"{path}: not found; expected a folder or zip with {LAYOUT}")
-    if path.is_dir():
-        root = path
-    else:
-        try:
-            root = zipfile.Path(zipfile.ZipFile(path))
-        except (zipfile.BadZipFile, OSError) as error:
-            raise ZooError(f"{path}: not a folder or zip file ({error}); expected one with {LAYOUT}") from error
-    level = [root]
+    level = [open_source(source, LAYOUT)]
     for _ in range(3):
         for folder in level:
-            training = _patient_folders(folder / "training")
-            if training:
-                return {"training": training, "testing": _patient_folders(folder / "testing")}
+            if training := _patient_folders(folder / "training"):
+                testing = _patient_folders(folder / "testing")
+                if both := {patient.name for patient in training} & {patient.name for patient in testing}:
+                    raise ZooError(f"{source}: {min(both)} is in training/ and in testing/; expected it in one of them")
+                return {"training": training, "testing": testing}
         level = [child for folder in level for child in folder.iterdir() if child.is_dir()]
-    raise ZooError(f"{path}: no ACDC patients found; expected {LAYOUT}")
+    raise ZooError(f"{source}: no ACDC patients found; expected {LAYOUT}")
 
 
 def _patient_folders(folder) -> list:
@@ -92,13 +65,12 @@ def read_info(folder) -> PatientInfo:
     path = folder / "Info.cfg"
     if not path.exists():
         raise ZooError(f"{path}: not found; expected the fields ED, ES, Group, Height, Weight")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_bytes().decode(errors="replace").splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    missing = [name for name in ("ED", "ES", "Group", "Height", "Weight") if not fields.get(name)]
-    if missing:
+    if missing := [name for name in ("ED", "ES", "Group", "Height", "Weight") if not fields.get(name)]:
         raise ZooError(f"{path}: missing {', '.join(missing)}; expected lines such as 'ED: 1'")
 
-    def number(name, kind, expected):
+    def positive(name, kind, expected):
         try:
             value = kind(fields[name])
         except ValueError:
@@ -110,61 +82,66 @@ def read_info(folder) -> PatientInfo:
     if fields["Group"] not in PATHOLOGIES:
         raise ZooError(f"{path}: Group is {fields['Group']!r}; expected one of {', '.join(PATHOLOGIES)}")
     return PatientInfo(
-        ed=number("ED", int, "a frame number from 1"),
-        es=number("ES", int, "a frame number from 1"),
+        ed=positive("ED", int, "a frame number from 1"),
+        es=positive("ES", int, "a frame number from 1"),
         pathology=fields["Group"],
-        height=number("Height", float, "a height in cm"),
-        weight=number("Weight", float, "a weight in kg"),
+        height=positive("Height", float, "a height in cm"),
+        weight=positive("Weight", float, "a weight in kg"),
     )
 
 
-def find_nifti(folder, stem: str):
-    """The path of `stem` with the ending `.nii.gz` or `.nii`, or `None`."""
+def read_frames(folder, info: PatientInfo) -> tuple[dict[int, Volume], dict[int, np.ndarray]]:
+    """Reads the frames of ED and ES and their masks.
+
+    Returns:
+        Volumes and masks (uint8 `(slices, height, width)` of 0 to 3) by frame number; no masks if the folder has none.
+
+    Raises:
+        ZooError: If a file is missing, unusable or of another shape than its siblings.
+    """
+    frames, masks = {}, {}
+    for frame in (info.ed, info.es):
+        stem = f"{folder.name}_frame{frame:02d}"
+        path = _find(folder, stem)
+        if path is None:
+            raise ZooError(f"{folder}/{stem}.nii.gz: not found; Info.cfg says ED is {info.ed} and ES is {info.es}")
+        frames[frame] = read_nifti(path)
+        frames[frame].check_image(path)
+        if frames[frame].voxels.shape != frames[info.ed].voxels.shape:
+            shapes = [frames[number].voxels.T.shape for number in (frame, info.ed)]
+            raise ZooError(f"{path}: shape {shapes[0]}; expected {shapes[1]}, as of frame {info.ed}")
+        if mask_path := _find(folder, f"{stem}_gt"):
+            masks[frame] = _read_mask(mask_path, frames[frame])
+    if masks and masks.keys() != frames.keys():
+        frame = min(frames.keys() - masks.keys())
+        raise ZooError(f"{folder}/{folder.name}_frame{frame:02d}_gt.nii.gz: not found; expected masks of ED and ES")
+    return frames, masks
+
+
+def read_cine(folder, info: PatientInfo, like: Volume) -> dict[int, Volume] | None:
+    """The frames of `patientNNN_4d.nii.gz`, numbered from 1, or `None` if it is not there.
+
+    Raises:
+        ZooError: If the series is unusable, ends before ED or ES, or its frames are not of the shape of `like`.
+    """
+    path = _find(folder, f"{folder.name}_4d")
+    if path is None:
+        return None
+    series = read_nifti(path, dimensions=(4,))
+    series.check_image(path)
+    if len(series.voxels) < max(info.ed, info.es):
+        raise ZooError(f"{path}: {len(series.voxels)} frames; Info.cfg says ED is {info.ed} and ES is {info.es}")
+    if series.voxels.shape[1:] != like.voxels.shape:
+        raise ZooError(f"{path}: shape {series.voxels.T.shape}; expected {like.voxels.T.shape} and time")
+    return {i: Volume(voxels, series.spacing, series.thickness) for i, voxels in enumerate(series.voxels, start=1)}
+
+
+def _find(folder, stem: str):
     return next((path for ending in (".nii.gz", ".nii") if (path := folder / (stem + ending)).exists()), None)
 
 
-def read_volume(path, dimensions: int = 3) -> Volume:
-    """Reads a NIfTI of ACDC's orientation, whose first two axes point to the patient's left and back.
-
-    Spacing is the header's `pixdim`: ACDC's qform code is 0 and its sform a unit matrix that says nothing.
-
-    Raises:
-        ZooError: If the file is truncated or no NIfTI, has another number of dimensions, no positive spacing, values
-            that are not finite, or is constant.
-    """
-    try:
-        data = path.read_bytes()
-        nifti = nibabel.Nifti1Image.from_bytes(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-        voxels = np.asanyarray(nifti.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, ImageFileError) as error:
-        raise ZooError(
-            f"{path}: truncated or no NIfTI ({str(error).splitlines()[0]}); expected a readable volume"
-        ) from error
-    zooms = [float(zoom) for zoom in nifti.header.get_zooms()]
-    if voxels.ndim != dimensions:
-        raise ZooError(f"{path}: shape {voxels.shape}; expected {dimensions} dimensions")
-    if not all(0 < zoom < float("inf") for zoom in zooms[:3]):
-        raise ZooError(f"{path}: pixdim is {zooms[:3]}; expected three positive spacings in mm")
-    if not np.isfinite(voxels).all():
-        raise ZooError(f"{path}: has NaN or infinite values; expected finite intensities")
-    return Volume(voxels.T, (zooms[1], zooms[0]), zooms[2])
-
-
-def read_image(path, dimensions: int = 3) -> Volume:
-    """`read_volume`, refusing a constant one."""
-    volume = read_volume(path, dimensions)
-    if volume.voxels.min() == volume.voxels.max():
-        raise ZooError(f"{path}: all values are {volume.voxels.flat[0]}; expected an image")
-    return volume
-
-
-def read_mask(path, image: Volume) -> np.ndarray:
-    """Reads the mask of `image`: uint8 `(slices, height, width)` of 0 background, 1 RV, 2 myocardium, 3 LV.
-
-    Raises:
-        ZooError: If its shape is not the image's or it holds other labels.
-    """
-    voxels = read_volume(path).voxels
+def _read_mask(path, image: Volume) -> np.ndarray:
+    voxels = read_nifti(path).voxels
     if voxels.shape != image.voxels.shape:
         raise ZooError(f"{path}: mask of shape {voxels.T.shape}; expected its image's {image.voxels.T.shape}")
     labels = np.unique(voxels)

@@ -26,7 +26,9 @@ class BuiltDataset:
 
 
 def assemble(rows: dict[str, list[dict]], features: datasets.Features, info: dict) -> BuiltDataset:
-    """Makes the splits out of rows and completes `info` with their counts and the fingerprint; empty splits are left out.
+    """Makes the splits out of rows and completes `info` with their counts and the fingerprint.
+
+    Empty splits are left out.
 
     Raises:
         ZooError: If there is no training image.
@@ -49,7 +51,7 @@ def assemble(rows: dict[str, list[dict]], features: datasets.Features, info: dic
 
 
 def fingerprint(rows: dict[str, list[dict]]) -> str:
-    """SHA-256 over every row's split, plain columns and decoded pixels: the same on every machine and PNG encoder."""
+    """SHA-256 over every row's split, plain columns and decoded pixels, so that the PNG encoder plays no part."""
     digest = hashlib.sha256()
     for split, split_rows in rows.items():
         for row in split_rows:
@@ -92,6 +94,6 @@ def check_compatible(built: BuiltDataset, size: int, channels: int) -> None:
         return
     fitting = [preset.name for preset in PRESETS.values() if (preset.size, preset.channels) == (size, channels)]
     raise ZooError(
-        f"dataset {built.info['preset']}: images are {height}x{width} with {found} channel(s), "
-        f"the model takes {size}x{size} with {channels}; {'fitting presets: ' + ', '.join(fitting) if fitting else 'no preset fits'}"
+        f"dataset {built.info['preset']}: images of {height}x{width} pixels and {found} channel(s); the model expects "
+        f"{size}x{size} and {channels}, as the preset {' or '.join(fitting) or 'folder with --size'} has"
     )

@@ -15,8 +15,8 @@ def resample_slice(
 ) -> np.ndarray:
     """Samples a slice on a square grid of `size` pixels of `new_spacing` mm around `center`.
 
-    The grid is laid out in millimetres and read at its exact positions, so that the spacing is what it says and not what
-    remains after rounding a ratio of sizes. Positions outside the slice are 0.
+    The grid is laid out in millimetres and read at its exact positions, so that the spacing is what it says and not
+    what remains after rounding a ratio of sizes. Positions outside the slice are 0.
 
     Args:
         image: `(height, width)`.
@@ -25,7 +25,7 @@ def resample_slice(
         new_spacing: Pixel side of the result in mm.
         center: Row and column *index* in `image` of the point that becomes the centre of the result.
         order: 1 for images, bilinear with a Gaussian prefilter where the grid gets coarser, of
-            σ = (new_spacing / spacing − 1) / 2 pixels as scikit-image's `resize` has it; 0 for masks, nearest neighbour.
+            σ = (new_spacing / spacing − 1) / 2 pixels as in scikit-image's `resize`; 0 for masks, nearest neighbour.
 
     Returns:
         `(size, size)`, float32 for order 1 and the type of `image` for order 0.

@@ -4,39 +4,56 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 
-SPLITS = ("train", "validation", "test")
+FRACTIONS = {"test": 0.1, "validation": 0.1, "train": 0.8}  # of sources that come undivided
 
 
-def seeded_order(ids: Iterable[str], seed: int) -> list[str]:
-    """`ids` in an order drawn by hashing each with the seed: no id's place relative to another depends on a third."""
-    return sorted(ids, key=lambda item: hashlib.sha256(f"{seed}:{item}".encode()).digest())
+def split_groups(
+    labels: Mapping[str, Hashable], fractions: Mapping[str, float], seed: int, together: Iterable[list[str]] = ()
+) -> dict[str, str]:
+    """Divides items (patients, lesions, images) into splits within each label.
 
-
-def share_out(sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Shares groups out to splits so that each split gets about its fraction of the items.
+    Items are taken in the order of a hash of the seed and their name, so that the place of one relative to another does
+    not depend on a third.
 
     Args:
-        sizes: Items of each group; a group (a patient, say, or two with identical images) is never divided.
-        fractions: The share of every split but the last named one, which takes the rest. A split gets at least one
-            item where there is more than one.
-        seed: Of the order in which groups are taken.
+        labels: The label of each item.
+        fractions: The share of each split; the last one takes what the others leave. Within a label every other split
+            gets at least one item, if there are enough for one in each.
+        seed: Of the order.
+        together: Disjoint groups of items that must share a split; they count as their first item's label. Names that
+            are not in `labels` are ignored.
 
     Returns:
-        The split of each group.
+        The split of each item.
     """
+    leader = {item: group[0] for group in together for item in group}
+    groups = defaultdict(list)
+    for item in sorted(labels):
+        groups[leader.get(item, item)].append(item)
+    by_label = defaultdict(list)
+    for name in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()):
+        by_label[labels[groups[name][0]]].append(groups[name])
+
     *first, rest = fractions
-    total = sum(sizes.values())
-    room = {split: max(1, round(fractions[split] * total)) if total > 1 else 0 for split in first}
-    assignment = {}
-    for group in seeded_order(sizes, seed):
-        assignment[group] = next((split for split in first if sizes[group] <= room[split]), rest)
-        if assignment[group] != rest:
-            room[assignment[group]] -= sizes[group]
-    return assignment
+    split_of = {}
+    for members in by_label.values():
+        total = sum(map(len, members))
+        least = int(len(members) >= len(fractions))
+        room = {split: max(least, round(fractions[split] * total)) for split in first}
+        for group in members:
+            split = next((split for split in first if len(group) <= room[split]), rest)
+            if split != rest:
+                room[split] -= len(group)
+            split_of.update(dict.fromkeys(group, split))
+    return split_of
 
 
 def find_duplicates(contents: Mapping[str, Iterable[Hashable]]) -> list[list[str]]:
-    """Groups of two or more ids that share a content hash, directly or through others; sorted."""
+    """Groups of two or more items that share a content hash, directly or through others; sorted.
+
+    Args:
+        contents: The hashes of each item's content.
+    """
     holders = defaultdict(list)
     for item, hashes in contents.items():
         for content in set(hashes):

@@ -1,7 +1,10 @@
 """Writing a built dataset as a folder that is also a Hub dataset repo, and reading it back."""
 
+import contextlib
 import json
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
@@ -26,17 +29,23 @@ def save(built: BuiltDataset, output_dir: str | os.PathLike) -> Path:
 
     The folder is whole or absent. Plain `datasets.load_dataset(output_dir)` reads it too.
     """
-    with atomic_folder(output_dir) as folder:
+    with atomic_folder(output_dir) as folder, _quiet():
         (folder / "data").mkdir()
         for split, data in built.dataset.items():
             data.to_parquet(folder / data_file(split))
-        (folder / INFO_FILE).write_text(json.dumps(built.info, indent=1) + "\n")
-        (folder / "README.md").write_text(dataset_card(built.info, {s: data_file(s) for s in built.dataset}))
+        (folder / INFO_FILE).write_text(json.dumps(built.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        card = dataset_card(built.dataset, built.info, {split: data_file(split) for split in built.dataset})
+        (folder / "README.md").write_text(card, encoding="utf-8")
     return Path(output_dir)
 
 
 def load(path_or_id: str | os.PathLike, *, revision: str | None = None, token: str | None = None) -> BuiltDataset:
     """Reads what `save` wrote, from a folder or from a Hub dataset repo.
+
+    Args:
+        path_or_id: A folder, or an id such as `"user/name"`.
+        revision: Branch, tag or commit of the repo.
+        token: For private repos; the signed-in user's if `None`.
 
     Raises:
         ZooError: If there is no such folder or repo, or it was not written by `save`.
@@ -46,23 +55,67 @@ def load(path_or_id: str | os.PathLike, *, revision: str | None = None, token: s
         try:
             folder = Path(snapshot_download(str(path_or_id), repo_type="dataset", revision=revision, token=token))
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise ZooError(f"{path_or_id}: no dataset folder, nor a dataset repo on the Hub that can be read") from error
-    if not (folder / INFO_FILE).is_file():
-        raise ZooError(f"{path_or_id}: has no {INFO_FILE}; expected a folder written by `cardiac-zoo data`")
-    info = json.loads((folder / INFO_FILE).read_text())
-    files = {split: str(folder / data_file(split)) for split in info["splits"]}
-    for file in files.values():
-        if not os.path.isfile(file):
-            raise ZooError(f"{file}: not found; {INFO_FILE} names its split")
-    return BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
+            raise ZooError(f"{path_or_id}: neither a dataset folder nor a readable dataset repo on the Hub") from error
+    try:
+        info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+        files = {split: str(folder / data_file(split)) for split in info["splits"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ZooError(f"{path_or_id}: no readable {INFO_FILE}; expected what `cardiac-zoo data` writes") from error
+    if missing := [file for file in files.values() if not os.path.isfile(file)]:
+        raise ZooError(f"{missing[0]}: not found; expected it since {INFO_FILE} names its split")
+    with _quiet():
+        try:
+            return BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
+        except datasets.exceptions.DatasetGenerationError as error:
+            raise ZooError(f"{path_or_id}/data: unreadable; expected whole Parquet files") from error
 
 
 def push(
-    built_or_folder: BuiltDataset | str | os.PathLike, repo_id: str, *, private: bool | None = None, token: str | None = None
+    built_or_folder: BuiltDataset | str | os.PathLike,
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    token: str | None = None,
 ) -> str:
-    """Uploads a built dataset, or a folder written by `save`, to the Hub as one commit.
+    """Uploads a built dataset, or a folder written by `save`, as one commit; the repo is made if it does not exist.
+
+    Args:
+        built_or_folder: What to upload.
+        repo_id: Such as `"user/name"`.
+        private: Whether a new repo is private; the account's default if `None`.
+        token: The signed-in user's if `None`.
 
     Returns:
         The address of the commit.
+
+    Raises:
+        ZooError: If the folder was not written by `save`.
     """
-    raise NotImplementedError
+    if isinstance(built_or_folder, BuiltDataset):
+        with tempfile.TemporaryDirectory() as temporary:
+            return push(save(built_or_folder, Path(temporary) / "dataset"), repo_id, private=private, token=token)
+    folder = Path(built_or_folder)
+    if not (folder / INFO_FILE).is_file():
+        raise ZooError(f"{folder}: has no {INFO_FILE}; expected what `cardiac-zoo data` writes")
+    api = HfApi(token=token)
+    api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+    commit = api.upload_folder(
+        repo_id=repo_id,
+        repo_type="dataset",
+        folder_path=folder,
+        commit_message="Upload dataset",
+        delete_patterns="data/*",  # splits of an earlier upload
+    )
+    return str(commit)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the bars that `datasets` shows for every file."""
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

@@ -54,7 +54,7 @@ def text(figure, key: str = "") -> str:
     if isinstance(value, bool | str):
         return {True: "yes", False: "no"}.get(value, value)
     scale, unit = (100, " %") if key.startswith("share_") else (1, "")
-    decimals = 0 if isinstance(value, int) else _decimals(abs(value) * scale, is_share=bool(unit))
+    decimals = 0 if isinstance(value, int) else 1 if unit else _decimals(abs(value))
 
     def number(x: float) -> str:
         return f"{x * scale:,.{decimals}f}"
@@ -64,12 +64,10 @@ def text(figure, key: str = "") -> str:
     return number(value) + unit
 
 
-def _decimals(magnitude: float, is_share: bool) -> int:
+def _decimals(magnitude: float) -> int:
     """Places after the point that leave about three digits."""
-    if is_share:
-        return 1
     limits = (100, 10, 1, 0.01, 0.001, 0.0001)
-    return next((places for places, limit in enumerate(limits) if magnitude >= limit), 5)
+    return 3 if magnitude == 0 else next((n for n, limit in enumerate(limits) if magnitude >= limit), 6)
 
 
 def duration(seconds: float) -> str:

@@ -56,7 +56,7 @@ def read_index(folder: Path) -> dict:
         raise ZooError(f"{folder}: no model, it has no {INDEX_FILE}")
     try:
         index = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not JSON, or not text at all
         raise ZooError(f"{path}: expected JSON ({error})") from error
     if not isinstance(index, dict) or not isinstance(pipeline_name(index), str):
         raise ZooError(f"{path}: _class_name: expected the name of a pipeline class")

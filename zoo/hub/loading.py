@@ -52,7 +52,7 @@ def find_folder(path_or_id: str | os.PathLike, revision: str | None = None, toke
     """The folder itself, or where the Hub's repo was downloaded to.
 
     Raises:
-        ZooError: If there is no such folder or repo.
+        ZooError: If there is no such folder or repo, or the repo is no model.
     """
     folder = Path(path_or_id)
     if folder.is_dir():
@@ -71,7 +71,7 @@ def find_folder(path_or_id: str | os.PathLike, revision: str | None = None, toke
     )
 
     try:
-        return Path(snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=_DOWNLOADED))
+        folder = snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=_DOWNLOADED)
     except RevisionNotFoundError as error:
         raise ZooError(f"{path_or_id}: the repo has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
@@ -79,6 +79,9 @@ def find_folder(path_or_id: str | os.PathLike, revision: str | None = None, toke
         raise ZooError(message) from error
     except (LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise ZooError(f"{path_or_id}: no such folder, and the Hub could not be reached") from error
+    if not (Path(folder) / layout.INDEX_FILE).is_file():
+        raise ZooError(f"{path_or_id}: no model, the repo has no {layout.INDEX_FILE}")
+    return Path(folder)
 
 
 def load_pipeline(cls: type, folder: Path, torch_dtype: "torch.dtype | None" = None, arguments: dict | None = None):

@@ -9,17 +9,6 @@ from zoo.files import write_atomic
 
 METRICS_FILE = "metrics.json"
 SCHEMA_VERSION = 1
-MEASURED_GROUPS = (
-    "projection",
-    "inversion",
-    "distribution",
-    "diversity",
-    "copying",
-    "anatomy",
-    "conditioning",
-    "utility",
-    "cost",
-)
 
 
 def load_metrics(folder: str | os.PathLike) -> dict:
@@ -28,12 +17,21 @@ def load_metrics(folder: str | os.PathLike) -> dict:
     Raises:
         ZooError: If the file is not JSON or of another schema.
     """
-    path = Path(folder) / METRICS_FILE
-    if not path.is_file():
+    return read(Path(folder) / METRICS_FILE)
+
+
+def read(path: str | os.PathLike) -> dict:
+    """Reads a metrics file; `{}` if there is none.
+
+    Raises:
+        ZooError: If the file is not JSON or of another schema.
+    """
+    path = Path(path)
+    if not path.exists():
         return {}
     try:
         metrics = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not JSON, or not text at all
         raise ZooError(f"{path}: expected JSON ({error})") from error
     if not isinstance(metrics, dict) or metrics.get("schema_version") != SCHEMA_VERSION:
         raise ZooError(f"{path}: schema_version: expected {SCHEMA_VERSION}")
@@ -46,28 +44,31 @@ def merge_metrics(old: dict, new: dict) -> dict:
     """Adds measured groups to earlier ones.
 
     Earlier groups are kept only if they describe the same thing: the same weights on the same split of the same
-    dataset, with the same samples. `training` is always kept, and what `model` says is added to.
+    dataset, with the same samples. The model's name and `training` are always kept.
     """
-    merged = {"schema_version": SCHEMA_VERSION, **new}
-    merged["model"] = {**old.get("model", {}), **new.get("model", {})}
-    if "training" in old:
-        merged["training"] = old["training"]
-    if _subject(old) == _subject(new):
-        merged = {**old, **merged}
-        merged["extractors"] = {**old.get("extractors", {}), **new.get("extractors", {})}
+    kept = {"training": old["training"]} if "training" in old else {}
+    if _same_subject(old, new):
+        kept = old
         rows = {**old.get("references", {}), **new.get("references", {})}
-        merged["references"] = {
-            row: {**old.get("references", {}).get(row, {}), **new.get("references", {}).get(row, {})} for row in rows
-        }
+        references = {row: _joined(old.get("references", {}), new.get("references", {}), row) for row in rows}
+        new = {**new, "references": references, "extractors": _joined(old, new, "extractors")}
+    merged = {**kept, **new, "schema_version": SCHEMA_VERSION}
+    merged["model"] = {**_joined(old, new, "model"), "name": old.get("model", new["model"])["name"]}
     return merged
 
 
-def _subject(metrics: dict) -> tuple:
-    """What the groups of a file were measured on."""
-    dataset, samples = metrics.get("dataset", {}), metrics.get("samples", {})
-    return metrics.get("model", {}).get("sha256"), dataset.get("fingerprint"), dataset.get("split"), samples
+def _joined(old: dict, new: dict, key: str) -> dict:
+    return {**old.get(key, {}), **new.get(key, {})}
 
 
-def save_metrics(path: str | os.PathLike, metrics: dict) -> Path:
+def _same_subject(old: dict, new: dict) -> bool:
+    """Whether two files measure the same weights on the same images with the same samples."""
+    keys = [("model", "sha256"), ("dataset", "fingerprint"), ("dataset", "split")]
+    samples = [metrics["samples"] for metrics in (old, new) if "samples" in metrics]  # projections need none
+    same_samples = len(samples) < 2 or samples[0] == samples[1]
+    return same_samples and all(old.get(group, {}).get(key) == new.get(group, {}).get(key) for group, key in keys)
+
+
+def save(path: str | os.PathLike, metrics: dict) -> Path:
     """Writes a metrics file; it is whole or as it was."""
     return write_atomic(path, json.dumps(metrics, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Is it varied? Structural similarity of random pairs within a set: below that of real images is noise, above collapse."""
+"""Is it varied? Similarity of random pairs within a set: below that of real images is noise, above it collapse."""
 
 import torch
 

@@ -1,7 +1,10 @@
 """A pipeline and a dataset in, the groups of `metrics.json` out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -21,9 +24,10 @@ from zoo.pipelines import sample_generators
 SCHEMA_VERSION = 1
 GROUPS = ("cost", "copying", "diversity", "distribution", "projection")
 
-# Measured on one core at 64x64: seconds an image through the extractor, and for its comparison with a training image.
+# Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
 SECONDS_PER_FEATURE = 0.02
 SECONDS_PER_COMPARISON = 5e-6
+SECONDS_OF_DIVERSITY = 4
 
 
 def evaluate(
@@ -69,130 +73,155 @@ def evaluate(
         ZooError: If the dataset does not fit the model, a count is too small for a group, or samples are NaN or
             constant.
     """
-    run = _Evaluation(pipe, data, split, num_samples, seed, settings or {}, groups, extractors, cache_dir, progress)
-    return run.measure(batch_size, model_dir)
+    run = _Evaluation(
+        pipe=pipe,
+        data=data,
+        split=split,
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+        settings=settings or {},
+        groups=GROUPS if groups is None else tuple(groups),
+        extractors=list(extractors or []),
+        model_dir=None if model_dir is None else Path(model_dir),
+        cache_dir=cache_dir,
+        progress=progress,
+    )
+    return run.report()
 
 
+@dataclass
 class _Evaluation:
-    """The steps of `evaluate` and what they share."""
+    """The arguments of `evaluate`, checked, and a method for each group.
 
-    def __init__(self, pipe, data, split, num_samples, seed, settings, groups, extractors, cache_dir, progress):
-        groups = GROUPS if groups is None else tuple(groups)
-        for group in groups:
+    `measure_<group>` returns the group's figures and, by reference row, those that stand beside them.
+    """
+
+    pipe: Any
+    data: BuiltDataset
+    split: str
+    num_samples: int
+    seed: int
+    batch_size: int
+    settings: dict
+    groups: tuple[str, ...]
+    extractors: list[FeatureExtractor]
+    model_dir: Path | None
+    cache_dir: str | Path | None
+    progress: bool
+
+    def __post_init__(self):
+        for group in self.groups:
             if group not in GROUPS:
                 raise ZooError(f"groups: unknown group {group!r}, expected some of {', '.join(GROUPS)}")
-        if split not in ("validation", "test"):
-            raise ZooError(f"split: expected 'validation' or 'test', got {split!r}")
-        check_compatible(data, pipe.sample_size, pipe.num_channels)
-        self.pipe, self.data, self.split, self.num_samples, self.seed = pipe, data, split, num_samples, seed
-        self.settings = settings
-        self.groups = [g for g in GROUPS if g in groups and (g != "projection" or hasattr(pipe, "project"))]
-        self.train, self.reference = from_split(data, "train"), from_split(data, split)
-        if "distribution" in groups:
-            distribution.check_counts(num_samples, len(self.train), len(self.reference), split)
-            self.extractors = list(extractors or [EfficientNetLite0Extractor()])
-        else:
-            self.extractors = []
-        self.has_patients = "patient_ids" in data.info["splits"]["train"]
-        self.cache, self.cache_dir, self.progress = Cache(cache_dir), cache_dir, progress
-        self.console = Console(stderr=True, quiet=not progress)
-        if hasattr(pipe, "set_progress_bar_config"):
-            pipe.set_progress_bar_config(disable=True)
+        if self.split not in ("validation", "test"):
+            raise ZooError(f"split: expected 'validation' or 'test', got {self.split!r}")
+        if self.num_samples < 2 or self.batch_size < 1:
+            raise ZooError(
+                f"num_samples, batch_size: expected at least 2 and 1, got {self.num_samples} and {self.batch_size}"
+            )
+        check_compatible(self.data, self.pipe.sample_size, self.pipe.num_channels)
+        self.train, self.reference = from_split(self.data, "train"), from_split(self.data, self.split)
+        if "copying" in self.groups:
+            self.unseen = from_split(self.data, "validation")
+        if "distribution" in self.groups:
+            distribution.check_counts(self.num_samples, len(self.train), len(self.reference), self.split)
+            self.extractors = self.extractors or [EfficientNetLite0Extractor()]
+        self.has_patients = "patient_ids" in self.data.info["splits"]["train"]
+        self.weights = {}
+        if self.model_dir is not None:
+            files = sorted(self.model_dir.rglob("*.safetensors"))
+            self.weights = {path.relative_to(self.model_dir).as_posix(): sha256(path) for path in files}
+        self.cache = Cache(self.cache_dir)
+        self.model_cache = Cache(self.cache_dir if self.weights else None)  # without hashes no model is known again
+        self.console = Console(stderr=True, quiet=not self.progress)
+        if hasattr(self.pipe, "set_progress_bar_config"):
+            self.pipe.set_progress_bar_config(disable=True)
 
-    def measure(self, batch_size: int, model_dir: str | Path | None) -> dict:
-        weights = {}
-        if model_dir is not None:
-            folder = Path(model_dir)
-            weights = {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.safetensors"))}
+    def report(self) -> dict:
+        """Measures the groups one after the other."""
         report = {"schema_version": SCHEMA_VERSION}
-        if weights:
-            report["model"] = {"name": folder.resolve().name, "family": self.pipe.family, "sha256": weights}
+        if self.weights:
+            name = self.model_dir.resolve().name
+            report["model"] = {"name": name, "family": self.pipe.family, "sha256": self.weights}
         report["dataset"] = self._dataset()
-        if "cost" in self.groups:  # first, while the process is small
-            self._announce("cost", "a few samples at batch 1 and 16")
-            report["cost"] = cost_group(self.pipe, self.settings, model_dir)
-        if {"copying", "diversity", "distribution"} & set(self.groups):
-            samples = self._sample(batch_size, weights, report.get("cost"))
+        if set(self.groups) & {"copying", "diversity", "distribution"}:
             report["samples"] = {"count": self.num_samples, "seed": self.seed, "settings": self._sampling_settings()}
-        if self.extractors:
+        if "distribution" in self.groups:
             report["extractors"] = {extractor.name: extractor.describe() for extractor in self.extractors}
-        rows = {"real": {}, "mean_image": {}, "copy": {}}
-        for group in self.groups:
-            if group == "projection":
-                report[group], found = self._projection(weights)
-            elif group != "cost":
-                report[group], found = getattr(self, f"_{group}")(samples)
-            else:
-                continue
-            for row, figures in found.items():
-                rows[row][group] = figures
-        report["references"] = {row: figures for row, figures in rows.items() if figures}
+        report["references"] = {}
+        for group in GROUPS:  # in this order: memory is measured while the process is small
+            if group in self.groups and (group != "projection" or hasattr(self.pipe, "project")):
+                report[group], rows = getattr(self, f"measure_{group}")()
+                for row, figures in rows.items():
+                    report["references"].setdefault(row, {})[group] = figures
         return report
 
-    # What is measured
-
-    def _sample(self, batch_size: int, weights: dict, cost: dict | None) -> ImageSet:
-        """The samples, batch by batch; each batch is kept so that an interrupted evaluation can go on."""
-        rate = (
-            f", about {self._duration(self.num_samples / cost['samples_per_second_batch_16']['value'])}" if cost else ""
-        )
+    @cached_property
+    def samples(self) -> ImageSet:
+        """The samples, made when a group first needs them, batch by batch; each batch is kept for a later resume."""
         evaluations = self.pipe.network_evaluations(**self.settings)
-        self._announce("samples", f"{self.num_samples:,} images, {evaluations} network evaluations each{rate}")
-        cache = self.cache if weights else Cache(None)
-        batches = [range(k, min(k + batch_size, self.num_samples)) for k in range(0, self.num_samples, batch_size)]
+        self._announce("samples", f"{self.num_samples:,} images, {evaluations} network evaluation(s) each")
+        starts = range(0, self.num_samples, self.batch_size)
         images = []
-        for batch in track(batches, "  sampling", disable=not self.progress):
-            depends_on = [weights, self._sampling_settings(), self.seed, batch.start, batch.stop]
-            images.append(cache.tensor("samples", depends_on, lambda batch=batch: self._sample_batch(batch)))
+        for start in track(starts, "  sampling", disable=not self.progress):
+            batch = range(start, min(start + self.batch_size, self.num_samples))
+            depends_on = [self.weights, self._sampling_settings(), self.seed, batch.start, batch.stop]
+            images.append(self.model_cache.tensor("samples", depends_on, partial(self._sample, batch)))
         images = torch.cat(images)
         check_contrast(images, "samples")
         return ImageSet(images, [str(i) for i in range(len(images))])
 
-    def _sample_batch(self, batch: range) -> torch.Tensor:
-        output = self.pipe(
-            batch_size=len(batch), generator=sample_generators(self.seed, batch), output_type="pt", **self.settings
-        )
+    def _sample(self, batch: range) -> torch.Tensor:
+        generators = sample_generators(self.seed, batch)
+        output = self.pipe(batch_size=len(batch), generator=generators, output_type="pt", **self.settings)
         return from_floats(output.images, "samples")
 
-    def _copying(self, samples: ImageSet) -> tuple[dict, dict]:
-        comparisons = len(samples) * (len(self.train) + len(self.reference))
+    # The groups
+
+    def measure_cost(self) -> tuple[dict, dict]:
+        self._announce("cost", "a few samples at batch 1 and 16")
+        return cost_group(self.pipe, self.settings, self.model_dir), {}
+
+    def measure_copying(self) -> tuple[dict, dict]:
+        samples = self.samples
         details = f"{len(samples):,} samples with {len(self.train):,} training and {len(self.reference):,} other images"
+        comparisons = len(samples) * (len(self.train) + len(self.reference))
         self._announce("copying", details, comparisons * SECONDS_PER_COMPARISON)
         found = self._references("copying", self._copying_references)
         rows = found.pop("rows")
-        near = self._nearest(samples)
-        near_split = copying.nearest_training(samples.images, self.reference, self.progress)
-        group = copying.copying_row(near, samples.ids, found["threshold"]) | found
+        near_train, near_split = self._nearest(samples), self._nearest(samples, self.reference)
+        group = copying.copying_row(near_train, samples.ids, found["threshold"]) | found
         group[f"nearest_ssim_{self.split}"] = mean_figure(near_split.ssim, samples.ids)
         if self.has_patients:
-            copied = near.index[near.ratio <= found["threshold"]].tolist()
+            copied = near_train.index[near_train.ratio <= found["threshold"]].tolist()
             group["copied_patients"] = sorted({self.train.ids[i] for i in copied})
         return group, rows
 
     def _copying_references(self) -> dict:
         """The rows, the threshold they calibrate, and its false alarms on patients that training has not seen."""
-        sets = dict(self._rows()) | {"real": from_split(self.data, "validation")}
+        sets = dict(self._rows()) | {"real": self.unseen}
         found = {row: self._nearest(images) for row, images in sets.items()}
         limit = copying.threshold(found["copy"].ratio, found["real"].ratio)
         rows = {row: copying.copying_row(found[row], images.ids, limit) for row, images in sets.items()}
         result = {"rows": rows, "threshold": limit, "share_copies_real": rows["real"]["share_copies"]}
         if self.split == "test":  # the threshold knows nothing of these patients
-            unseen = copying.copying_row(self._nearest(self.reference), self.reference.ids, limit)
-            result["share_copies_real_test"] = unseen["share_copies"]
+            test = copying.copying_row(self._nearest(self.reference), self.reference.ids, limit)
+            result["share_copies_real_test"] = test["share_copies"]
         return result
 
-    def _diversity(self, samples: ImageSet) -> tuple[dict, dict]:
-        self._announce("diversity", f"{diversity.NUM_PAIRS:,} pairs", 5)
-        rows = self._references(
-            "diversity", lambda: {row: diversity.diversity_row(images, self.seed) for row, images in self._rows()}
-        )
-        group = diversity.diversity_row(samples, self.seed)
-        return group | {f"{name}_train": entry for name, entry in rows["real"].items()}, rows
+    def measure_diversity(self) -> tuple[dict, dict]:
+        samples = self.samples
+        self._announce("diversity", f"{diversity.NUM_PAIRS:,} pairs", SECONDS_OF_DIVERSITY)
+        row = partial(diversity.diversity_row, seed=self.seed)
+        rows = self._references("diversity", lambda: {name: row(images) for name, images in self._rows()})
+        return row(samples) | {f"{name}_train": entry for name, entry in rows["real"].items()}, rows
 
-    def _distribution(self, samples: ImageSet) -> tuple[dict, dict]:
-        images = len(samples) * len(self.extractors)
+    def measure_distribution(self) -> tuple[dict, dict]:
+        samples = self.samples
         names = ", ".join(extractor.name for extractor in self.extractors)
-        self._announce("distribution", f"{len(samples):,} samples through {names}", images * SECONDS_PER_FEATURE)
+        seconds = len(samples) * len(self.extractors) * SECONDS_PER_FEATURE
+        self._announce("distribution", f"{len(samples):,} samples through {names}", seconds)
 
         def row(images: ImageSet) -> dict:
             return distribution.distribution_row(images, self.reference, self.extractors, self.cache_dir, self.progress)
@@ -204,9 +233,8 @@ class _Evaluation:
         rows = self._references("distribution", reference_rows)
         return distribution.add_real(row(samples), rows["real"]), rows
 
-    def _projection(self, weights: dict) -> tuple[dict, dict]:
-        chosen = projection.choose_images(self.data.dataset[self.split], self.seed)
-        targets = self.reference[chosen]
+    def measure_projection(self) -> tuple[dict, dict]:
+        targets = self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
         settings = list(self.pipe.projection_settings)
         self._announce("projection", f"{len(targets)} {self.split} images, {len(settings)} setting(s)")
 
@@ -217,23 +245,20 @@ class _Evaluation:
             }
             return {row: projection.similarity(targets.floats, images, targets.ids) for row, images in answers.items()}
 
-        cache = self.cache if weights else Cache(None)
-        group = cache.json(
-            "projection",
-            [SCHEMA_VERSION, weights, self.data.info["fingerprint"], self.split, self.seed, settings],
-            lambda: projection.projection_group(self.pipe, targets, self.seed, progress=self.progress),
-        )
-        return group, self._references("projection", reference_rows)
+        rows = self._references("projection", reference_rows)
+        depends_on = [SCHEMA_VERSION, self.weights, self.data.info["fingerprint"], self.split, self.seed, settings]
+        measure = partial(projection.projection_group, self.pipe, targets, self.seed, progress=self.progress)
+        return self.model_cache.json("projection", depends_on, measure), rows
 
     # What the groups share
 
-    def _rows(self):
+    def _rows(self) -> Iterator[tuple[str, ImageSet]]:
         """The reference rows that stand for a sample set, by name."""
         yield "real", references.real_row(self.train, self.num_samples, self.seed)
         yield "mean_image", references.mean_row(self.train, self.num_samples)
         yield "copy", references.copy_row(self.train, self.num_samples, self.seed)
 
-    def _references(self, group: str, compute) -> dict:
+    def _references(self, group: str, compute: Callable[[], dict]) -> dict:
         """The reference rows of a group, which no model changes."""
         depends_on = [SCHEMA_VERSION, self.data.info["fingerprint"], self.split, self.num_samples, self.seed]
         if group == "distribution":
@@ -245,8 +270,8 @@ class _Evaluation:
 
         return self.cache.json(f"references-{group}", depends_on, announced)
 
-    def _nearest(self, images: ImageSet) -> copying.Neighbours:
-        return copying.nearest_training(images.images, self.train, self.progress)
+    def _nearest(self, images: ImageSet, among: ImageSet | None = None) -> copying.Neighbours:
+        return copying.nearest_training(images.images, self.train if among is None else among, self.progress)
 
     def _sampling_settings(self) -> dict:
         dtype = str(getattr(self.pipe, "dtype", torch.float32)).removeprefix("torch.")
@@ -261,9 +286,5 @@ class _Evaluation:
         return entry | {"n_images": len(self.reference)}
 
     def _announce(self, what: str, details: str, seconds: float | None = None) -> None:
-        cost = f", about {self._duration(seconds)}" if seconds is not None else ""
-        self.console.print(f"{what}: {details}{cost}", highlight=False)
-
-    @staticmethod
-    def _duration(seconds: float) -> str:
-        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        about = "" if seconds is None else f", about {seconds:.0f} s"
+        self.console.print(f"{what}: {details}{about}", highlight=False)

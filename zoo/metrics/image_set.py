@@ -15,7 +15,7 @@ class ImageSet:
 
     Args:
         images (`torch.Tensor` of shape `(n, channels, height, width)`): uint8, as a PNG holds them.
-        ids (`list[str]` of length `n`): The patient of each image, or the image itself where nothing is known of patients.
+        ids (`list[str]` of length `n`): The patient of each image; the image itself where no patients are known.
     """
 
     images: torch.Tensor

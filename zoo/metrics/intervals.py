@@ -83,7 +83,7 @@ def two_sample_figure(
     sample_ids: Sequence[Hashable],
     real_ids: Sequence[Hashable],
 ) -> dict:
-    """A distance between two sets of features; each round leaves out a group of patients and as large a share of samples.
+    """A distance between two sets of features. Each round leaves out a group of patients and an equal share of samples.
 
     Args:
         statistic: What is measured, such as `frechet_distance`.

@@ -38,7 +38,7 @@ def similarity(images: torch.Tensor, projections: torch.Tensor, ids: Sequence[st
 
 
 def projection_group(pipe, targets: ImageSet, seed: int = 0, batch_size: int = 32, progress: bool = False) -> dict:
-    """The figures of `pipe.project` at its headline setting; those of its other settings lie in a dict under their name.
+    """The figures of `pipe.project` at its headline setting; its other settings' lie in a dict under their name.
 
     Raises:
         ZooError: If a projection is of another shape, or NaN.
@@ -70,5 +70,5 @@ def projection_group(pipe, targets: ImageSet, seed: int = 0, batch_size: int = 3
 
 
 def nearest_by_mse(targets: torch.Tensor, training: torch.Tensor) -> torch.Tensor:
-    """For each of `(n, channels, height, width)` floats the nearest of `(m, channels, height, width)`, pixel by pixel."""
+    """For each of `n` targets the nearest of `m` training images; both `(…, channels, height, width)` floats."""
     return training[torch.cdist(targets.flatten(1), training.flatten(1)).argmin(1)]

@@ -1,4 +1,7 @@
-"""EfficientNet-Lite0 (Tan & Le, 2019, arXiv 1905.11946; Lite: no squeeze-and-excitation, ReLU6) with ImageNet weights."""
+"""EfficientNet-Lite0 with ImageNet weights.
+
+Tan & Le, 2019, arXiv 1905.11946; the Lite form has no squeeze-and-excitation, and ReLU6 for swish.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -27,7 +30,7 @@ STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow does it: the output has ⌈size / stride⌉ pixels, odd padding goes to the end."""
+    """A convolution padded as in TensorFlow: ⌈size / stride⌉ pixels come out, odd padding goes to the end."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         before_after = []
@@ -46,7 +49,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel, project; added to the input where the shapes agree. Attributes are named as in the file."""
+    """Expand, filter each channel, project; added to the input where shapes agree. Names are the file's."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int):
         super().__init__()
@@ -133,7 +136,7 @@ class EfficientNetLite0Extractor(FeatureExtractor):
     """
 
     name = "efficientnet_lite0"
-    preprocessing = "bicubic to 224x224, grey repeated to 3 channels, (255 x - 127) / 128"
+    preprocessing = "bicubic to 224x224 in 8 bit as Pillow does, grey repeated to 3 channels, (255 x - 127) / 128"
     dimensions = 1280
 
     def __init__(self):
@@ -144,7 +147,7 @@ class EfficientNetLite0Extractor(FeatureExtractor):
         self.network = network.eval().requires_grad_(False).fuse()
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        if images.shape[1] == 1:
-            images = images.expand(-1, 3, -1, -1)
-        images = F.interpolate(images.float(), (224, 224), mode="bicubic", antialias=True)
-        return self.network.features((255 * images - 127) / 128)
+        images = 255 * images.float()
+        for size in ((images.shape[-2], 224), (224, 224)):  # Pillow rounds after each direction; the network sees that
+            images = F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255).round()
+        return self.network.features((images.expand(-1, 3, -1, -1) - 127) / 128)

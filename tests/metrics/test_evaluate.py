@@ -1,0 +1,227 @@
+"""A whole evaluation of a small pipeline: the schema, the honesty, the resume."""
+
+import json
+import math
+
+import pytest
+import torch
+from metric_fakes import NoisePipeline, Projector
+from safetensors.torch import save_file
+
+from zoo.datasets import BuiltDataset
+from zoo.errors import ZooError
+from zoo.metrics import diversity, evaluate
+from zoo.metrics.functional import frechet_distance, mse
+from zoo.metrics.image_set import from_split
+from zoo.metrics.projection import choose_images
+from zoo.metrics.references import real_row
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "noise-32"
+    (folder / "network").mkdir(parents=True)
+    save_file({"weight": torch.ones(250_000)}, folder / "network" / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def report(data, model_dir, cache_dir):
+    return evaluate(
+        NoisePipeline(), data, extractors=[Projector()], model_dir=model_dir, cache_dir=cache_dir, progress=False
+    )
+
+
+def test_schema(report, data, model_dir):
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    groups = {"cost", "copying", "diversity", "distribution", "projection"}
+    assert set(report) == {"schema_version", "model", "dataset", "samples", "extractors", "references"} | groups
+    assert report["schema_version"] == 1
+    assert report["model"]["name"] == "noise-32" and len(report["model"]["sha256"]["network/weights.safetensors"]) == 64
+    dataset = report["dataset"]
+    assert (dataset["split"], dataset["n_patients"], dataset["n_images"]) == ("test", 10, 120)
+    assert dataset["patient_ids"] == {name: split["patient_ids"] for name, split in data.info["splits"].items()}
+    assert report["samples"] == {"count": 1000, "seed": 0, "settings": {"strength": 1.0, "dtype": "float32"}}
+    assert set(report["references"]["real"]) == {"copying", "diversity", "distribution"}
+    for row in ("mean_image", "copy"):
+        assert set(report["references"][row]) == {"copying", "diversity", "distribution", "projection"}
+
+
+def test_every_figure_lies_within_its_bounds(report):
+    def figures(entry):
+        if isinstance(entry, dict):
+            if "low" in entry:
+                yield entry
+            for value in entry.values():
+                yield from figures(value)
+
+    found = list(figures(report))
+    assert len(found) > 40
+    for entry in found:
+        assert entry["low"] <= entry["value"] <= entry["high"] and isinstance(entry["n"], int)
+
+
+def test_distribution(report, data):
+    group, real = report["distribution"], report["references"]["real"]["distribution"]
+    fd, kid = group["fd_projector"], group["kid_projector"]
+    assert fd["n"] == 10
+    assert fd["ratio_to_real"] == pytest.approx(fd["value"] / real["fd_projector"]["value"])
+    assert kid["difference_to_real"] == pytest.approx(kid["value"] - real["kid_projector"]["value"])
+    rows = {row: figures["distribution"] for row, figures in report["references"].items()}
+    assert rows["real"]["fd_projector"]["ratio_to_real"] == 1
+    assert rows["copy"]["fd_projector"]["ratio_to_real"] == pytest.approx(1, abs=0.2)
+    assert rows["mean_image"]["fd_projector"]["ratio_to_real"] > 1.5
+    real_images, test_images = real_row(from_split(data, "train"), 1000, seed=0), from_split(data, "test")
+    expected = frechet_distance(*(Projector()(images.floats) for images in (real_images, test_images)))
+    assert expected == pytest.approx(rows["real"]["fd_projector"]["value"], rel=1e-4)
+
+
+def test_copying_catches_the_memoriser_alone(report):
+    group, rows = report["copying"], report["references"]
+    assert rows["copy"]["copying"]["share_copies"]["value"] >= 0.99
+    assert group["share_copies"]["value"] <= 0.02  # noise raises no more false alarms than real images do
+    assert set(group["copied_patients"]) <= set(report["dataset"]["patient_ids"]["train"])
+    assert group["share_copies_real"]["value"] <= 0.02
+    assert group["share_copies_real"] == rows["real"]["copying"]["share_copies"]
+    assert rows["copy"]["copying"]["nearest_ssim_train"]["value"] > 0.99
+    assert {"threshold", "nearest_ssim_train", "nearest_ssim_test", "share_copies_real_test"} <= set(group)
+
+
+def test_a_memoriser_is_named_with_its_patients(data, cache_dir):
+    train = from_split(data, "train")
+
+    class Memoriser(NoisePipeline):
+        def __call__(self, batch_size=1, generator=None, output_type="pil"):
+            output = super().__call__(batch_size, generator, output_type)
+            output.images = train.floats[:batch_size]  # 50 images: the first patient's 30, and 20 of the second
+            return output
+
+    report = evaluate(Memoriser(), data, groups=["copying"], num_samples=100, cache_dir=cache_dir, progress=False)
+    assert report["copying"]["share_copies"]["value"] == 1
+    assert report["copying"]["copied_patients"] == ["patient100", "patient101"]
+    assert "distribution" not in report and "model" not in report
+
+
+def test_diversity(report, data):
+    group = report["diversity"]
+    real = report["references"]["real"]["diversity"]
+    assert group["ssim_train"] == real["ssim"] and group["ms_ssim_train"] == real["ms_ssim"]
+    assert report["references"]["mean_image"]["diversity"]["ssim"]["value"] == pytest.approx(1)
+    ids = from_split(data, "train").ids
+    pairs = diversity.random_pairs(ids, seed=0)
+    assert len(pairs) == 1000 and all(ids[i] != ids[j] for i, j in pairs.tolist())
+
+
+def test_projection(report, data):
+    group = report["projection"]
+    targets = from_split(data, "test")[choose_images(data.dataset["test"])]
+    blend = 0.9 * targets.floats + 0.05
+    assert group["mse"]["value"] == pytest.approx(mse(targets.floats, blend).mean().item(), rel=1e-5)
+    assert group["cc"]["value"] == pytest.approx(1) and group["mse"]["n"] == 10
+    assert group["grey_0.5"]["mse"]["value"] == pytest.approx(25 * group["mse"]["value"], rel=1e-5)
+    assert (group["settings"], group["latent_dimensions"], group["images"]) == ({"grey": 0.1}, 7, 120)
+    copy, mean = (report["references"][row]["projection"] for row in ("copy", "mean_image"))
+    brute = ((targets.floats[:, None] - from_split(data, "train").floats[None]) ** 2).mean((2, 3, 4)).min(1).values
+    assert copy["mse"]["value"] == pytest.approx(brute.mean().item(), rel=1e-4)
+    assert set(copy) == set(mean) == {"ssim", "cc", "mse", "psnr"}
+
+
+def test_chosen_images_keep_the_proportions_of_the_split(data):
+    train = data.dataset["train"]
+    chosen = choose_images(train, seed=0)
+    assert len(set(chosen.tolist())) == 128 and torch.equal(chosen, choose_images(train, seed=0))
+    assert not torch.equal(chosen, choose_images(train, seed=1))
+    picked = train.select(chosen.tolist())
+    strata = list(zip(picked["pathology"], picked["slice_level"], strict=True))
+    assert all(abs(strata.count(s) - 128 / 6) <= 1 for s in set(strata)) and len(set(strata)) == 6
+
+
+def test_cost(report):
+    cost = report["cost"]
+    assert cost["parameters"] == 16 and cost["network_evaluations"] == 1
+    assert cost["checkpoint_mb"] == pytest.approx(1.0, abs=0.01)
+    assert cost["samples_per_second_batch_16"]["value"] > 0 and cost["peak_memory_mb"] > 10
+    assert torch.__version__ in cost["hardware"]
+
+
+def test_an_interrupted_evaluation_goes_on(data, model_dir, tmp_path):
+    class Interrupted(NoisePipeline):
+        def __call__(self, *args, **options):
+            if self.sampled >= 60:
+                raise KeyboardInterrupt
+            return super().__call__(*args, **options)
+
+    options = dict(
+        groups=["diversity"], num_samples=100, batch_size=20, model_dir=model_dir, cache_dir=tmp_path, progress=False
+    )
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Interrupted(), data, **options)
+    pipe = NoisePipeline()
+    resumed = evaluate(pipe, data, **options)
+    assert pipe.sampled == 40
+    fresh = evaluate(NoisePipeline(), data, **options | {"cache_dir": None, "batch_size": 33})
+    assert resumed["diversity"] == fresh["diversity"]  # and neither cache nor batch size changes a figure
+    other = evaluate(NoisePipeline(), data, **options, seed=1)
+    assert other["diversity"]["ssim"] != fresh["diversity"]["ssim"]
+
+
+def test_images_without_patients_stand_for_themselves(data):
+    plain = BuiltDataset(
+        data.dataset.remove_columns("patient_id"), data.info | {"splits": {name: {} for name in data.dataset}}
+    )
+    report = evaluate(NoisePipeline(), plain, groups=["copying", "projection"], num_samples=20, progress=False)
+    assert report["copying"]["share_copies_real"]["n"] == 120 and "copied_patients" not in report["copying"]
+    assert report["projection"]["mse"]["n"] == 120 and "patient_ids" not in report["dataset"]
+
+
+def test_duplicate_patients_count_as_one(data):
+    info = data.info | {"duplicates": [["patient100", "patient101"]]}
+    assert len(set(from_split(BuiltDataset(data.dataset, info), "train").ids)) == 39
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": 999}, "exactly 1,000 samples, got 999"),
+        ({"groups": ["beauty"]}, "unknown group 'beauty'"),
+        ({"split": "train"}, "split: expected"),
+        ({"groups": ["copying"], "num_samples": 1}, "num_samples"),
+    ],
+)
+def test_bad_requests_are_refused_before_sampling(data, options, message):
+    pipe = NoisePipeline()
+    with pytest.raises(ZooError, match=message):
+        evaluate(pipe, data, extractors=[Projector()], progress=False, **options)
+    assert pipe.sampled == 0
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_too_few_real_images_are_refused(data, split):
+    small = data.dataset.copy()
+    small[split] = small[split].select(range(99))
+    with pytest.raises(ZooError, match=f"split {split}: group 'distribution' needs at least"):
+        evaluate(NoisePipeline(), BuiltDataset(small, data.info), extractors=[Projector()], progress=False)
+
+
+@pytest.mark.parametrize(("value", "message"), [(math.nan, "samples: 10 of 10 images hold NaN"), (0.5, "constant")])
+def test_samples_without_content_get_no_number(data, value, message):
+    class Broken(NoisePipeline):
+        def __call__(self, *args, **options):
+            output = super().__call__(*args, **options)
+            output.images.fill_(value)
+            return output
+
+    with pytest.raises(ZooError, match=message):
+        evaluate(Broken(), data, groups=["diversity"], num_samples=10, progress=False)
+
+
+def test_model_of_another_size(data):
+    pipe = NoisePipeline()
+    pipe.sample_size = 64
+    with pytest.raises(ZooError, match="32x32"):
+        evaluate(pipe, data, progress=False)

@@ -1,0 +1,89 @@
+"""The files around the code say what is true of it."""
+
+import os
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import zoo
+from zoo.cli import app
+from zoo.hub.tables import BEGIN, END
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PAGES = sorted(ROOT.glob("*.md"))
+
+
+def code_blocks(text: str) -> str:
+    """The shell lines of a page, comments and line continuations removed."""
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    return re.sub(r" +#.*", "", blocks.replace("\\\n", " "))
+
+
+def test_constraints_are_exact_and_satisfy_every_dependency_of_the_makefile():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)  # no local version, no address
+    pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    extras = PROJECT["optional-dependencies"]
+    dependencies = [*PROJECT["dependencies"], *(line for extra in ("eval", "train", "dev") for line in extras[extra])]
+    for requirement in map(Requirement, dependencies):
+        name = canonicalize_name(requirement.name)
+        assert name == PROJECT["name"] or requirement.specifier.contains(pins[name]), requirement
+
+
+def test_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert zoo.__version__ == PROJECT["version"] == citation["version"]
+    assert f"## {zoo.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert PROJECT["license"] == citation["license"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_exist(page):
+    commands = typer.main.get_command(app).commands
+    lines = [shlex.split(line) for line in code_blocks(page.read_text()).splitlines()]
+    for _, name, *words in (words for words in lines if words[:1] == ["cardiac-zoo"]):
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {words[1] for words in lines if words[:1] == ["make"]} <= set(targets)
+    scripts = [word for words in lines for word in words if word.startswith("training/")]
+    assert all((ROOT / script).exists() for script in scripts if "NAME" not in script)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+
+
+def test_the_readme_shows_the_picture_the_two_commands_and_the_table():
+    assert re.match(r"# .*\n\n!\[.*\]\(model_cards/.*\.png\)", README)
+    assert {"make demo", "make test"} <= set(map(str.strip, code_blocks(README).splitlines()))
+    assert README.count(BEGIN) == README.count(END) == 1
+    assert README.index(BEGIN) < README.index(END)
+
+
+def test_ci_runs_the_fast_tests():
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    plan = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '-m "not slow"' in plan
+
+
+def test_nothing_that_does_not_belong_is_tracked():
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listing.stdout.splitlines()]
+    volumes_and_pickles = {".nii", ".gz", ".dcm", ".npz", ".h5", ".parquet", ".pt", ".pth", ".bin", ".ckpt", ".pkl"}
+    assert [file for file in files if file.suffix in volumes_and_pickles] == []
+    assert [file for file in files if file.exists() and file.stat().st_size > 10e6] == []

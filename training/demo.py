@@ -1,0 +1,150 @@
+"""What `make demo` runs: two small models trained and judged on a drawn phantom, and the published models beside them.
+
+It types the commands that a user would type, says so as it goes, and writes `outputs/demo/report.md`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+import zoo
+import zoo.datasets
+from zoo.errors import ZooError
+from zoo.files import write_atomic
+from zoo.hardware import describe_hardware
+from zoo.hub.samples import sample_grid
+from zoo.hub.tables import list_models, results_table
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = Path("outputs/demo")
+SCRIPTS = {"dcgan-phantom-64": "train_gan.py", "ddpm-phantom-64": "train_diffusion.py"}
+# What accelerate would choose too, but not without a warning
+ONE_PROCESS = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no".split()
+
+
+class Demo:
+    """One run of the demo. The working directory is the project's root.
+
+    Args:
+        output (`Path`): Folder to write.
+        dataset (`Path`, *optional*): A folder written by `cardiac-zoo data`, to measure the published models on.
+        overrides (`list[str]`): Recipe keys of both trainings, as on their command line.
+
+    Raises:
+        ZooError: If `dataset` is no such folder, or a published model has no figures.
+    """
+
+    def __init__(self, output: Path = OUTPUT, dataset: Path | None = None, overrides: list[str] = ()):
+        self.output, self.dataset, self.overrides = output, dataset, overrides
+        self.console = Console(highlight=False)
+        self.started = time.perf_counter()
+        self.commands: list[str] = []
+        self.published = list_models("model_cards")
+        # What cannot work is better known now than after the trainings.
+        if dataset is not None:
+            zoo.datasets.load(dataset)
+        elif self.published:
+            results_table(self.published)
+
+    def run(self) -> Path:
+        """Does all of it and returns the report's path."""
+        phantom, runs, models = (self.output / name for name in ("phantom-64", "runs", "models"))
+        for folder in (runs, models):  # of an earlier demo
+            shutil.rmtree(folder, ignore_errors=True)
+
+        self.say("A phantom: drawn hearts with masks, phases and pathologies, no download")
+        self.command("cardiac-zoo", "data", "phantom", "--output", phantom, "--overwrite")
+        for name, script in SCRIPTS.items():
+            self.say(f"Training {name} on it, about two minutes")
+            recipe = ["--config", f"training/recipes/{name}.yaml", "--dataset", phantom, "--output_dir", runs]
+            self.command("accelerate", "launch", *ONE_PROCESS, f"training/{script}", *recipe, *self.overrides)
+            self.evaluate(runs / name / "pipeline", models / name, phantom)
+        trained = list_models(models)
+        sections = [self.section("Trained here", "measured here, on the phantom", trained)]
+
+        if not self.published:
+            self.say("No published models yet: model_cards/ holds none")
+        elif self.dataset is None:
+            sections.append(self.section("Published models", "published, not measured here", self.published))
+        else:
+            measured = self.output / "published"
+            shutil.rmtree(measured, ignore_errors=True)
+            for folder in self.published:
+                self.evaluate(folder, measured / folder.name, self.dataset)
+            origin = f"measured here, on {self.dataset}"
+            sections.append(self.section("Published models", origin, list_models(measured)))
+        return self.report(sections)
+
+    def evaluate(self, model: Path, copy: Path, dataset: Path) -> None:
+        """Measures a copy of a model's folder, so that the figures of the folder itself stay as they are."""
+        self.say(f"Judging {copy.name} on {dataset}")
+        shutil.copytree(model, copy)
+        self.command("cardiac-zoo", "evaluate", copy, "--dataset", dataset, "--cache", self.output / "cache")
+
+    def section(self, title: str, origin: str, folders: list[Path]) -> str:
+        """A part of the report: the table of some models and a picture of each, and where the figures come from."""
+        self.console.print(f"\n{title} ({origin}):\n{results_table(folders, 'text')}")
+        parts = [f"## {title}", f"Figures: **{origin}**.", results_table(folders)]
+        for folder in folders:
+            self.say(f"Generating hearts with {folder.name}")
+            pipe = zoo.from_pretrained(folder)
+            pipe.set_progress_bar_config(disable=True)
+            picture = f"{folder.name}.png"
+            sample_grid(pipe).save(self.output / picture)
+            classes = next(iter(pipe.class_names.values()), [])
+            rows = f"rows {', '.join(classes)}" if classes else "no classes"
+            parts.append(f"**{folder.name}**, generated here: {rows}, seeds 0–15, uncurated.")
+            parts.append(f"![{folder.name}]({picture})")
+        return "\n\n".join(parts)
+
+    def report(self, sections: list[str]) -> Path:
+        """Writes the report and says where it is."""
+        minutes = (time.perf_counter() - self.started) / 60
+        head = f"# Cardiac MRI Zoo: the demo\n\n{describe_hardware()}; {minutes:.1f} minutes."
+        commands = "\n".join(["## What was run", "```bash", *self.commands, "```"])
+        path = write_atomic(self.output / "report.md", "\n\n".join([head, *sections, commands]) + "\n")
+        self.say(f"Done: {path}")
+        return path
+
+    def say(self, text: str) -> None:
+        self.console.print(f"\n[bold]\\[{time.perf_counter() - self.started:4.0f} s] {text}[/bold]")
+
+    def command(self, *words) -> None:
+        """Shows a command and runs it.
+
+        Raises:
+            SystemExit: If it fails, with its exit code; it has told why itself.
+        """
+        line = " ".join(map(str, words))
+        self.commands.append(line)
+        self.console.print(f"$ {line}", style="cyan", markup=False, soft_wrap=True)
+        scripts = Path(sys.executable).parent
+        environment = {"OMP_NUM_THREADS": str(os.cpu_count()), **os.environ}  # accelerate launch would take one thread
+        environment["PATH"] = f"{scripts}{os.pathsep}{environment['PATH']}"
+        code = subprocess.run([scripts / words[0], *map(str, words[1:])], env=environment).returncode
+        if code:
+            raise SystemExit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, help="folder of `cardiac-zoo data` to measure the published models on")
+    dataset = parser.parse_args(arguments).dataset
+    os.chdir(ROOT)  # recipes and model_cards are named from there
+    try:
+        Demo(dataset=dataset).run()
+    except ZooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

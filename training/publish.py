@@ -1,0 +1,61 @@
+"""Makes a run's best model a published folder: half precision, the chosen sampler, sample grid, recipe and card.
+
+    python training/publish.py outputs/runs/ddpm-acdc-64 --num_inference_steps 25
+
+`cardiac-zoo evaluate` then adds the figures. The sampler's settings are to be chosen with `--split validation`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import diffusers
+import torch
+
+import zoo
+from common.run import told_in_one_line
+from zoo.errors import ZooError
+from zoo.files import atomic_folder, write_atomic
+from zoo.hub.cards import render_card
+from zoo.hub.samples import sample_grid
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="the folder of the run")
+    parser.add_argument("--output_dir", type=Path, default=Path("model_cards"))
+    parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
+    parser.add_argument("--scheduler", help="a scheduler class of diffusers, the default sampler from now on")
+    parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
+    parser.add_argument("--guidance_scale", type=float, help="default guidance")
+    options = parser.parse_args(arguments)
+
+    source = options.run / "pipeline"
+    pipe = zoo.from_pretrained(source)
+    if options.scheduler:
+        scheduler = getattr(diffusers, options.scheduler, None)
+        if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
+            raise ZooError(f"--scheduler: expected a scheduler class of diffusers, got {options.scheduler}")
+        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
+    chosen = {"default_steps": options.num_inference_steps, "default_guidance": options.guidance_scale}
+    for key, value in chosen.items():
+        if value is None:
+            continue
+        if key not in pipe.config:
+            raise ZooError(f"{source}: a {type(pipe).__name__} has no {key}")
+        pipe.register_to_config(**{key: value})
+
+    metrics = json.loads((source / "metrics.json").read_text())
+    target = options.output_dir / metrics["model"]["name"]
+    with atomic_folder(target) as folder:
+        pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))
+        write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        write_atomic(folder / "recipe.yaml", (source / "recipe.yaml").read_text())
+        sample_grid(zoo.from_pretrained(folder)).save(folder / "samples.png")  # by the weights as they are stored
+    render_card(target)
+    print(target)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

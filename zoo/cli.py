@@ -1,0 +1,278 @@
+"""The command line, `cardiac-zoo`. What needs torch is imported inside the commands, so that `--help` is quick."""
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import zoo
+from zoo.errors import ZooError
+
+app = typer.Typer(
+    help="Generators of cardiac short-axis MRI: data, evaluation, cards, tables and samples.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Source(StrEnum):
+    """Where a dataset comes from."""
+
+    acdc = "acdc"
+    phantom = "phantom"
+    mednist = "mednist"
+    isic = "isic"
+    folder = "folder"
+
+
+class Split(StrEnum):
+    """What samples are measured against."""
+
+    validation = "validation"
+    test = "test"
+
+
+class ImageFormat(StrEnum):
+    """How samples are stored."""
+
+    png = "png"
+    npy = "npy"
+    nifti = "nifti"
+
+
+class TableFormat(StrEnum):
+    """How the results table is written."""
+
+    md = "md"
+    csv = "csv"
+    text = "text"
+
+
+Model = Annotated[str, typer.Argument(help="Folder of a model, or a repo id on the Hub.")]
+ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output.")]
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cardiac-zoo {zoo.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """`--debug` is read by `main`, which lets it stand anywhere; it is declared here for the help."""
+
+
+@app.command()
+def data(
+    kind: Annotated[Source, typer.Argument(help="What the source is.")],
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    source: Annotated[Path | None, typer.Option(help="Folder or zip of the download; the phantom needs none.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Size and spacing, such as acdc-64, acdc-128, acdc-180.")] = None,
+    size: Annotated[int, typer.Option(help="Height and width in pixels; for folder.")] = 64,
+    patients: Annotated[int, typer.Option(help="How many to draw; for phantom.")] = 100,
+    all_frames: Annotated[bool, typer.Option("--all-frames", help="Every cine frame; for acdc.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out and list them.")] = False,
+    num_proc: Annotated[int, typer.Option(min=1, help="Files read at the same time.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the division into splits.")] = 0,
+    push_to_hub: Annotated[str | None, typer.Option(metavar="ID", help="Also upload to this dataset repo.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Build a dataset: splits by patient, images and masks on one grid."""
+    if source is None and kind is not Source.phantom:
+        raise ZooError(f"--source: expected the folder or zip of the {kind.value} download")
+    check_output(output, "zoo_dataset.json", overwrite)
+    from zoo import datasets
+
+    preset_option = {} if preset is None else {"preset": preset}
+    if kind is Source.phantom:
+        built = datasets.build_phantom(num_patients=patients, seed=seed, **preset_option)
+    else:
+        reading = {"skip_bad": skip_bad, "num_proc": num_proc, "seed": seed}
+        match kind:
+            case Source.acdc:
+                built = datasets.build_acdc(source, all_frames=all_frames, **reading, **preset_option)
+            case Source.mednist:
+                built = datasets.build_mednist(source, **reading, **preset_option)
+            case Source.isic:
+                built = datasets.build_isic(source, **reading, **preset_option)
+            case Source.folder:
+                built = datasets.build_folder(source, size=size, **reading)
+    datasets.save(built, output)
+    counts = ", ".join(f"{split['num_images']:,} {name}" for name, split in built.info["splits"].items())
+    typer.echo(f"{output}: {counts} images")
+    for group in built.info.get("duplicates", []):
+        typer.echo(f"identical images, kept in one split: {', '.join(group)}")
+    for skipped in built.info.get("skipped", []):
+        typer.echo(f"skipped {skipped.get('patient_id') or skipped.get('item')}: {skipped['reason']}")
+    if push_to_hub:
+        typer.echo(datasets.push(output, push_to_hub))
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    dataset: Annotated[Path, typer.Option(help="Folder written by `cardiac-zoo data`.")],
+    split: Annotated[Split, typer.Option(help="validation to choose anything; test once, at the end.")] = Split.test,
+    samples: Annotated[int, typer.Option(min=1, help="Fréchet distances take exactly 1,000.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 50,
+    groups: Annotated[str | None, typer.Option(help="Which, separated by commas; all by default.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps samples and features, so that it can go on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Metrics file to add to, instead of the model's own.")] = None,
+) -> None:
+    """Measure a model under the protocol; adds to its metrics.json and renders its card.
+
+    Figures of the validation split choose a model and are not published: they go to metrics-validation.json.
+    """
+    from zoo import datasets
+    from zoo.hub import cards, metrics_file
+    from zoo.hub.loading import find_folder
+    from zoo.metrics import evaluate as measure
+
+    folder = find_folder(model)
+    if output is None and folder != Path(model):
+        raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
+    own = metrics_file.METRICS_FILE if split is Split.test else "metrics-validation.json"
+    target = output or folder / own
+    found = measure(
+        on_best_device(zoo.from_pretrained(folder)),
+        datasets.load(dataset),
+        split=split.value,
+        num_samples=samples,
+        seed=seed,
+        batch_size=batch_size,
+        groups=groups.split(",") if groups else None,
+        model_dir=folder,
+        cache_dir=cache,
+    )
+    metrics = metrics_file.merge_metrics(metrics_file.read(target), found)
+    metrics_file.save(target, metrics)
+    typer.echo(target)
+    if target == folder / metrics_file.METRICS_FILE:
+        typer.echo(cards.render_card(folder))
+
+
+@app.command()
+def card(model: ModelFolder) -> None:
+    """Render a model's card from its metrics.json; draws samples.png if the folder has none."""
+    from zoo.hub import cards
+    from zoo.hub.samples import sample_grid
+
+    picture = model / cards.SAMPLES_FILE
+    if not picture.exists():
+        sample_grid(on_best_device(zoo.from_pretrained(model))).save(picture)
+    typer.echo(cards.render_card(model))
+
+
+@app.command()
+def compare(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of models; all of model_cards by default.")
+    ] = None,
+    format: Annotated[TableFormat, typer.Option(help="How to write the table.")] = TableFormat.text,
+    update: Annotated[Path | None, typer.Option(help="Markdown file whose results section is replaced.")] = None,
+) -> None:
+    """Print the results table of models, the reference rows beside them."""
+    from zoo.hub import tables
+
+    models = models or tables.list_models("model_cards")
+    if update is not None:
+        tables.update_section(update, tables.results_table(models, "md"))
+        typer.echo(update)
+    else:
+        typer.echo(tables.results_table(models, format.value), nl=False)
+
+
+@app.command("list")
+def list_zoo(
+    root: Annotated[Path, typer.Argument(help="Folder that holds the models' folders.")] = Path("model_cards"),
+):
+    """List the models of a folder."""
+    from zoo.hub.tables import models_table
+
+    typer.echo(models_table(root), nl=False)
+
+
+@app.command()
+def generate(
+    model: Model,
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many images.")] = 16,
+    pathology: Annotated[str | None, typer.Option("--class", help="Pathology or label, by name.")] = None,
+    phase: Annotated[str | None, typer.Option(help="ED or ES.")] = None,
+    slice_level: Annotated[str | None, typer.Option(help="basal, mid or apical.")] = None,
+    seed: Annotated[int, typer.Option(help="Sample i depends on it and on i alone.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps of a diffusion model.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale of a conditional diffusion model.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; changes the speed alone.")] = 16,
+    format: Annotated[ImageFormat, typer.Option(help="NIfTI has the spacing in millimetres.")] = ImageFormat.png,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the repo on the Hub.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Generate images as files, with samples.csv that says what each of them is."""
+    from zoo.hub import samples
+
+    check_output(output, samples.LIST_FILE, overwrite)
+    pipe = on_best_device(zoo.from_pretrained(model, revision=revision))
+    asked = {next(iter(pipe.class_names), "class"): pathology, "phase": phase, "slice_level": slice_level}
+    settings = {"num_inference_steps": steps, "guidance_scale": guidance}
+    samples.write_samples(
+        pipe,
+        output,
+        count,
+        classes={name: label for name, label in asked.items() if label is not None},
+        seed=seed,
+        batch_size=batch_size,
+        format=format.value,
+        **{name: value for name, value in settings.items() if value is not None},
+    )
+    typer.echo(f"{output}: {count} images and {samples.LIST_FILE}")
+
+
+def check_output(folder: Path, marker: str, overwrite: bool) -> None:
+    """Refuses to write over anything but an earlier output of the same kind, and over that only if asked to.
+
+    Raises:
+        ZooError: If the folder is not empty.
+    """
+    if folder.is_file():
+        raise ZooError(f"{folder}: expected a folder, found a file")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / marker).is_file():
+        raise ZooError(f"{folder}: expected a new or empty folder")
+    if not overwrite:
+        raise ZooError(f"{folder}: is not empty; name another folder or say --overwrite")
+
+
+def on_best_device(pipe):
+    """The pipeline on the GPU, if there is one."""
+    import torch
+
+    return pipe.to("cuda") if torch.cuda.is_available() else pipe
+
+
+def main() -> None:
+    """Runs the command line: bad input is one line on stderr and exit code 2, Ctrl-C is exit code 130."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # unwinds, so that temporary folders are removed
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of parts that are not used here
+    try:
+        app(arguments)
+    except (ZooError, OSError) as error:
+        if "--debug" in sys.argv:
+            raise
+        is_file_error = isinstance(error, OSError) and error.filename is not None
+        message = f"{error.filename}: {error.strerror}" if is_file_error else str(error)
+        print(f"cardiac-zoo: error: {' '.join(message.split())}", file=sys.stderr)
+        sys.exit(2)

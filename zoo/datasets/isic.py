@@ -1,0 +1,140 @@
+"""ISIC: dermoscopic images of HAM10000, malignant and benign, with lesion masks where they are at hand."""
+
+import csv
+import io
+import os
+
+import datasets
+import numpy as np
+
+from zoo.datasets import png
+from zoo.datasets.built import BuiltDataset, assemble
+from zoo.datasets.pictures import content_hash, read_picture, square
+from zoo.datasets.presets import get_preset
+from zoo.datasets.schema import SPLITS
+from zoo.datasets.sources import open_source, read_all
+from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
+from zoo.errors import ZooError
+
+LAYOUT = "metadata.csv (image_id, lesion_id, dx, label) and images/*.jpg"
+LABELS = ["benign", "malignant"]
+
+
+def build_isic(
+    source: str | os.PathLike,
+    preset: str = "isic-64",
+    *,
+    skip_bad: bool = False,
+    num_proc: int = 2,
+    seed: int = 0,
+    progress: bool = True,
+) -> BuiltDataset:
+    """Builds dermoscopic images in colour: the central square, resized with antialiasing.
+
+    Args:
+        source: The folder or zip file with `metadata.csv`, `images/` and optionally `masks/*_segmentation.png`, which
+            become a `mask` column of 0 and 1.
+        preset: `isic-64`.
+        skip_bad: Leaves unusable images out and lists them in `info["skipped"]`, instead of raising.
+        num_proc: Images read at the same time.
+        seed: Of the division 80/10/10 into `train`, `validation` and `test` by lesion within each label; lesions with
+            an identical image share a split.
+        progress: Shows a progress bar.
+
+    Raises:
+        ZooError: If the metadata or an image is missing or unusable; the message names file and field.
+    """
+    preset = get_preset(preset, "isic")
+    root = open_source(source, LAYOUT)
+    entries = read_metadata(root)
+    has_masks = (root / "masks").is_dir()
+
+    def read(entry):
+        path = root / "images" / f"{entry['image_id']}.jpg"
+        if not path.exists():
+            raise ZooError(f"{path}: not found; metadata.csv names it")
+        if entry["label"] not in LABELS:
+            raise ZooError(f"{root / 'metadata.csv'}: label {entry['label']!r}; expected one of {', '.join(LABELS)}")
+        picture = read_picture(path, preset.channels)
+        row = {
+            "image": png.encode(square(picture, preset.size, preset.crop)),
+            "label": LABELS.index(entry["label"]),
+            "dx": entry["dx"],
+            "lesion_id": entry["lesion_id"],
+            "image_id": entry["image_id"],
+        }
+        if has_masks:
+            row["mask"] = png.encode(lesion_mask(root / "masks", entry["image_id"], picture.size, preset))
+        return content_hash(picture), row
+
+    items = {entry["image_id"]: entry for entry in entries}
+    how = {"num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
+    pictures, skipped = read_all(read, items, title=f"ISIC to {preset.name}", **how)
+
+    contents, labels = {}, {}
+    for content, row in pictures.values():
+        contents.setdefault(row["lesion_id"], []).append(content)
+        labels[row["lesion_id"]] = row["label"]
+    duplicates = find_duplicates(contents)
+    split_of = split_groups(labels, FRACTIONS, seed, together=duplicates)
+    rows = {split: [] for split in SPLITS}
+    for _, row in pictures.values():
+        rows[split_of[row["lesion_id"]]].append(row)
+
+    features = {
+        "image": datasets.Image(),
+        **({"mask": datasets.Image()} if has_masks else {}),
+        "label": datasets.ClassLabel(names=LABELS),
+        "dx": datasets.Value("string"),
+        "lesion_id": datasets.Value("string"),
+        "image_id": datasets.Value("string"),
+    }
+    info = {
+        "name": "ISIC",
+        "preset": preset.name,
+        "seed": seed,
+        "duplicates": duplicates,
+        "skipped": skipped,
+        "license": "cc-by-nc-4.0",
+        "citation": 'P. Tschandl, C. Rosendahl, H. Kittler. "The HAM10000 dataset, a large collection of multi-source '
+        'dermatoscopic images of common pigmented skin lesions." Scientific Data 5:180161, 2018. '
+        "doi:10.1038/sdata.2018.161",
+        "preprocessing": {
+            "size": preset.size,
+            "channels": preset.channels,
+            "crop": "largest central square",
+            "images": "bilinear, antialiased",
+            "masks": "nearest neighbour",
+        },
+    }
+    return assemble(rows, datasets.Features(features), info)
+
+
+def read_metadata(root) -> list[dict[str, str]]:
+    """The lines of `metadata.csv`.
+
+    Raises:
+        ZooError: If the file or one of its columns is missing, or an image is named twice.
+    """
+    path = root / "metadata.csv"
+    if not path.exists():
+        raise ZooError(f"{path}: not found; expected {LAYOUT}")
+    reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig", errors="replace")))
+    if missing := [name for name in ("image_id", "lesion_id", "dx", "label") if name not in (reader.fieldnames or ())]:
+        raise ZooError(f"{path}: missing column {', '.join(missing)}; expected {LAYOUT}")
+    return list(reader)
+
+
+def lesion_mask(folder, image_id: str, image_size: tuple[int, int], preset) -> np.ndarray | None:
+    """The mask of an image as stored: uint8 `(size, size)` of 0 and 1, or `None` if there is no file.
+
+    Raises:
+        ZooError: If its size is not the image's.
+    """
+    path = folder / f"{image_id}_segmentation.png"
+    if not path.exists():
+        return None
+    mask = read_picture(path, 1)
+    if mask.size != image_size:
+        raise ZooError(f"{path}: mask of {mask.size} pixels; expected its image's {image_size}")
+    return (square(mask, preset.size, preset.crop, nearest=True) > 127).astype(np.uint8)

@@ -1,0 +1,55 @@
+"""Photographs and radiographs: files that Pillow reads, cropped to a square and resized."""
+
+import hashlib
+import io
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.datasets import png
+from zoo.datasets.resample import intensity_window
+from zoo.errors import ZooError
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def read_picture(path, channels: int) -> Image.Image:
+    """Reads a picture as 8-bit grey (1 channel) or RGB (3).
+
+    One of more than 8 bits a pixel is scaled from its least to its largest value.
+
+    Raises:
+        ZooError: If it cannot be read.
+    """
+    try:
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(path.read_bytes())))
+        if picture.mode.startswith(("I", "F")):  # Pillow would clip these at 255
+            picture = Image.fromarray(png.to_uint8(intensity_window(np.asarray(picture), (0, 100))))
+        return picture.convert("L" if channels == 1 else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ZooError(f"{path}: no readable picture ({error}); expected one of {', '.join(ENDINGS)}") from error
+
+
+def square(picture: Image.Image, size: int, crop: int | None = None, nearest: bool = False) -> np.ndarray:
+    """Resizes the central square of a picture: uint8 `(size, size)` or `(size, size, 3)`.
+
+    Args:
+        picture: Grey or RGB.
+        size: Side of the result in pixels.
+        crop: Side of the square in pixels; `None` takes the largest one.
+        nearest: Takes the nearest pixel, for masks, instead of antialiased bilinear interpolation.
+
+    Raises:
+        ZooError: If the picture is smaller than `crop`.
+    """
+    crop = crop or min(picture.size)
+    if crop > min(picture.size):
+        raise ZooError(f"picture of {picture.width}x{picture.height} pixels; expected at least {crop}x{crop}")
+    left, top = (picture.width - crop) // 2, (picture.height - crop) // 2
+    resampling = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return np.asarray(picture.resize((size, size), resampling, (left, top, left + crop, top + crop)))
+
+
+def content_hash(picture: Image.Image) -> bytes:
+    """SHA-256 of the decoded pixels and their layout: the same for a copy under another name or in another file."""
+    return hashlib.sha256(f"{picture.mode}{picture.size}".encode() + picture.tobytes()).digest()

@@ -1,0 +1,230 @@
+"""The model card: `README.md` of a model's folder, rendered from `metrics.json` and the folder's own files."""
+
+import json
+import os
+from pathlib import Path
+
+from zoo.datasets import acdc
+from zoo.files import write_atomic
+from zoo.hub import layout
+from zoo.hub.figures_text import duration, metric_name, text, value_of
+from zoo.hub.metrics_file import load_metrics
+
+CARD_FILE, SAMPLES_FILE = "README.md", "samples.png"
+TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
+ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
+# Groups of the results, in the order of the card: title and the question that they answer
+GROUPS = {
+    "distribution": ("Likeness of the sample set", "Does the sample set look like the data? Lower is nearer."),
+    "projection": (
+        "Projections",
+        "Can the model express hearts it has never seen? Real images of the split against the nearest ones that the "
+        "model can make. More latent dimensions make this easier.",
+    ),
+    "inversion": ("Inversion", "Deterministic inversion of the diffusion, lossless by construction."),
+    "diversity": (
+        "Variety",
+        "Similarity of random pairs of samples: below that of training images is noise, above collapse.",
+    ),
+    "copying": (
+        "Copies of patients",
+        "A sample counts as a copy if it is nearer to one training image than the threshold allows, relative to its "
+        "distance to the images of other patients, over shifts of up to 2 pixels and mirror images.",
+    ),
+    "anatomy": ("Anatomy", "Is it a heart? By a segmenter trained on real images; the aim is the real figure."),
+    "conditioning": ("Asked-for classes", "By a classifier trained on real images; the aim is the real figure."),
+    "utility": ("Usefulness", "What a network gains from the samples when it is tested on real images."),
+    "cost": ("Cost", "On the machine named below."),
+}
+FAMILIES = {
+    "dcgan": "A DCGAN (Radford et al., 2016): a generator of fractionally strided convolutions, trained against a "
+    "discriminator; one pass of the network makes an image.",
+    "ddpm": "A denoising diffusion model (Ho et al., 2020): a U-Net that turns noise into an image in several steps.",
+}
+SCRIPTS = {"dcgan": "training/train_gan.py", "ddpm": "training/train_diffusion.py"}
+# Licence that binds the weights, what the images are, and the citation that the licence asks for
+SOURCES = {
+    "acdc": (
+        acdc.LICENSE,
+        "Short-axis cine MRI of patients of the University Hospital of Dijon: 1.5 T and 3 T scanners, five groups "
+        "(NOR, MINF, DCM, HCM, RV).",
+        acdc.CITATION,
+    ),
+    "phantom": ("apache-2.0", "Drawn hearts, computed from formulas. No patient is in them.", None),
+}
+UNKNOWN_SOURCE = ("other", "See the dataset's own card.", None)
+MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying")
+
+
+def render_card(folder: str | os.PathLike) -> Path:
+    """Writes `README.md` of a model's folder. What `metrics.json` does not hold is said to be not measured.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        ZooError: If the folder is no model or its `metrics.json` is damaged.
+    """
+    from huggingface_hub import ModelCard
+
+    folder = Path(folder)
+    index, metrics = layout.read_index(folder), load_metrics(folder)
+    name = folder.resolve().name
+    context = _context(folder, name, index, metrics)
+    card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
+    return write_atomic(folder / CARD_FILE, str(card).rstrip() + "\n")
+
+
+def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
+    """What the template is filled with."""
+    training = metrics.get("training", {})
+    data = training.get("dataset") or metrics.get("dataset", {})
+    family = metrics.get("model", {}).get("family", "")
+    license, images, citation = SOURCES.get(data.get("name", "").lower(), UNKNOWN_SOURCE)
+    return {
+        "name": name,
+        "family": family,
+        "description": FAMILIES.get(family, "An image generator."),
+        "classes": _classes(folder, index),
+        "spacing": {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}.get("pixel_spacing_mm"),
+        "own_code": isinstance(index["_class_name"], list),
+        "class_name": layout.pipeline_name(index),
+        "has_samples": (folder / SAMPLES_FILE).is_file(),
+        "has_recipe": (folder / "recipe.yaml").is_file(),
+        "license_id": license,
+        "source": images,
+        "source_citation": citation,
+        "data": data,
+        "training": training,
+        "training_time": duration(training["seconds"]) if "seconds" in training else None,
+        "script": SCRIPTS.get(family),
+        "dataset": metrics.get("dataset"),
+        "samples": metrics.get("samples"),
+        "sections": [_section(group, metrics) for group in GROUPS if group in metrics],
+        "not_measured": [title for group, (title, _) in GROUPS.items() if group not in metrics],
+        "has_fid": "fid_inception_v3" in metrics.get("distribution", {}),
+        "extractors": metrics.get("extractors", {}),
+        "limitations": _limitations(metrics, data),
+    }
+
+
+def _classes(folder: Path, index: dict) -> dict[str, list[str]]:
+    """Classes that may be asked for, by condition, from the configs of the components."""
+    for component in layout.components(index):
+        file = folder / component / "config.json"
+        config = json.loads(file.read_text()) if file.is_file() else {}
+        if config.get("class_names"):
+            return {condition: config["class_names"][condition] for condition in config["conditions"]}
+    return {}
+
+
+def _section(group: str, metrics: dict) -> dict:
+    """A table of the group's figures, the reference rows beside the model, and its settings in words."""
+    title, question = GROUPS[group]
+    content, references = metrics[group], metrics.get("references", {})
+    columns = [row for row in ROWS if group in references.get(row, {})]
+    lines, facts = [], []
+    for key, figure in _flat(content):
+        if isinstance(figure, str | list | dict) and "value" not in figure:
+            if figure:
+                facts.append((metric_name(key), _words(figure)))
+            continue
+        cells = [references[row][group].get(key) for row in columns]
+        lines.append([metric_name(key), _cell(figure, key), *("" if c is None else _cell(c, key) for c in cells)])
+    head = ["", "this model", *(ROWS[row] for row in columns)]
+    return {"title": title, "question": question, "head": head, "lines": lines, "facts": facts}
+
+
+def _flat(content: dict):
+    """Figures of a group; those of a further setting follow under `name, setting`."""
+    for key, figure in content.items():
+        if isinstance(figure, dict) and "value" not in figure and key != "settings":
+            for inner, value in figure.items():
+                yield f"{metric_name(inner)}, {key.replace('_', ' ')}", value
+        else:
+            yield key, figure
+
+
+def _words(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _cell(figure, key: str) -> str:
+    cell = text(figure, key)
+    if isinstance(figure, dict) and "ratio_to_real" in figure:
+        return f"{cell}, {figure['ratio_to_real']:.2f} × real"
+    if isinstance(figure, dict) and "difference_to_real" in figure:
+        return f"{cell}, {figure['difference_to_real']:+.4f} to real"
+    return cell
+
+
+def _limitations(metrics: dict, data: dict) -> list[str]:
+    """What the figures themselves say against the model."""
+    found = []
+    if data.get("n_patients"):
+        found.append(
+            f"It has seen {data['n_images']:,} images of {data['n_patients']} patients of one dataset; other scanners, "
+            "protocols, ages and diseases are not in it."
+        )
+    for key, figure in metrics.get("distribution", {}).items():
+        if isinstance(figure, dict) and "ratio_to_real" in figure:
+            found.append(
+                f"Its sample set is not real data: {metric_name(key)} is {figure['ratio_to_real']:.1f} times that of "
+                "real images of other patients."
+            )
+    diversity = metrics.get("diversity", {})
+    ours, real = value_of(diversity.get("ms_ssim")), value_of(diversity.get("ms_ssim_train"))
+    if ours is not None and real is not None:
+        found.append(
+            f"Its samples resemble each other {'more' if ours > real else 'less'} than training images do (MS-SSIM of "
+            f"pairs {ours:.3f} against {real:.3f})."
+        )
+    copying = metrics.get("copying", {})
+    copies, false_alarms = copying.get("share_copies"), copying.get("share_copies_real")
+    if copies is not None and false_alarms is not None:
+        found.append(
+            f"{text(copies, 'share_')} of its samples are as near to a training image as copies are; of real images "
+            f"of unseen patients {text(false_alarms, 'share_')} are."
+        )
+    ssim = metrics.get("projection", {}).get("ssim")
+    if ssim is not None:
+        found.append(f"Hearts it has not seen are expressed at an SSIM of {text(ssim)}: details of a patient are lost.")
+    if "anatomy" not in metrics:
+        found.append("Whether its hearts are anatomically right has not been measured.")
+    return found
+
+
+def _card_data(name: str, metrics: dict, context: dict):
+    """The metadata of the card, `model-index` included, after the Hub's conventions."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset = metrics.get("dataset", {})
+    results = [
+        EvalResult(
+            task_type="unconditional-image-generation",
+            task_name="Image generation",
+            dataset_type=dataset["name"].lower(),
+            dataset_name=f"{dataset['name']} ({dataset['preset']})",
+            dataset_config=dataset["preset"],
+            dataset_split=dataset["split"],
+            metric_type=key,
+            metric_name=metric_name(key),
+            metric_value=figure["value"],
+        )
+        for group in MODEL_INDEX_GROUPS
+        for key, figure in metrics.get(group, {}).items()
+        if isinstance(figure, dict) and "value" in figure
+    ]
+    source = context["data"].get("name")
+    return ModelCardData(
+        license=context["license_id"],
+        library_name="diffusers",
+        pipeline_tag="unconditional-image-generation",
+        tags=["medical", "mri", "cardiac", "cardiac-mri-zoo", *([context["family"]] if context["family"] else [])],
+        datasets=[source.lower()] if source else None,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )

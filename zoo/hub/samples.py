@@ -1,0 +1,142 @@
+"""Samples of a published model as files."""
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from zoo.errors import ZooError
+from zoo.figures import image_grid
+from zoo.files import atomic_folder
+
+LIST_FILE = "samples.csv"
+GRID_SEEDS = 16
+
+
+def write_samples(
+    pipe,
+    output_dir: str | os.PathLike,
+    count: int,
+    *,
+    classes: dict[str, str] | None = None,
+    seed: int = 0,
+    batch_size: int = 16,
+    format: str = "png",
+    progress: bool = True,
+    **settings,
+) -> Path:
+    """Generates images into a new folder, with `samples.csv` that lists file, seed, index and classes of each.
+
+    Sample *i* depends on the seed and on *i* alone: neither the count nor the batch size changes it.
+
+    Args:
+        pipe: A pipeline of `zoo.pipelines`.
+        output_dir: The folder, which is whole or absent.
+        count (`int`): How many images.
+        classes (`dict[str, str]`, *optional*): Class name by condition, for instance `{"pathology": "HCM"}`; a
+            condition that is not named is drawn with the training frequencies, `"any"` leaves it open.
+        seed (`int`): The seed.
+        batch_size (`int`): Images at a time.
+        format (`str`): `"png"`, 8 bit; `"npy"`, float32 `(height, width)` or `(height, width, 3)` in [0, 1]; or
+            `"nifti"`, float32 `(column, row, 1)` in [0, 1], the order of ACDC's own files, with an affine in
+            millimetres by which columns run to the patient's left and rows to the back, as in those files. The
+            thickness of a synthetic slice is unknown; it is stored as 1 mm.
+        progress (`bool`): Shows a bar on stderr.
+        settings: Keywords of the pipeline's call, such as `num_inference_steps`.
+
+    Raises:
+        ZooError: If a condition, class or setting does not suit the model, or it has no pixel spacing for NIfTI.
+    """
+    from zoo.pipelines import sample_generators
+
+    if count < 1 or batch_size < 1:
+        raise ZooError(f"count and batch size: expected at least 1, got {count} and {batch_size}")
+    suffix, write = _writer(pipe, format)
+    conditions = _check_classes(pipe, classes or {})
+    first = next(iter(pipe.class_names), None)
+    call = {("class_labels" if name == first else name): label for name, label in conditions.items()}
+    batches = [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+    pipe.set_progress_bar_config(disable=len(batches) > 1 or not progress)  # of one batch it shows the steps
+    with atomic_folder(output_dir) as folder:
+        with open(folder / LIST_FILE, "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["file", "seed", "index", *pipe.class_names])
+            shown = {"console": Console(stderr=True), "disable": len(batches) == 1 or not progress}
+            for indices in track(batches, "sampling", **shown):
+                drawn = _class_names(pipe, call, sample_generators(seed, indices))
+                generators = sample_generators(seed, indices)
+                try:
+                    output = pipe(len(indices), generator=generators, output_type="np", **call, **settings)
+                except (ValueError, TypeError) as error:  # an argument that this model does not take
+                    raise ZooError(str(error)) from error
+                for index, image, names in zip(indices, output.images, drawn, strict=True):
+                    name = f"{index:05d}{suffix}"
+                    write(folder / name, image)
+                    table.writerow([name, seed, index, *names])
+    return Path(output_dir)
+
+
+def _check_classes(pipe, classes: dict[str, str]) -> dict[str, str]:
+    """The classes as given, if the model knows them."""
+    for condition, label in classes.items():
+        known = pipe.class_names.get(condition)
+        if known is None:
+            conditions = ", ".join(pipe.class_names) or "none, it is unconditional"
+            raise ZooError(f"{condition}: not a condition of this model, which has {conditions}")
+        if label not in (*known, "any"):
+            raise ZooError(f"{condition}: unknown class {label!r}, expected one of {', '.join(known)} or any")
+    return classes
+
+
+def _class_names(pipe, call: dict, generators: list) -> list[list[str]]:
+    """Names of the classes that the pipeline gives each sample, the drawn ones included."""
+    if not pipe.class_names:
+        return [[]] * len(generators)
+    conditions = {name: label for name, label in call.items() if name != "class_labels"}
+    labels = pipe._labels(call.get("class_labels"), conditions, generators).tolist()
+    known = [[*names, "any"] for names in pipe.class_names.values()]
+    return [[names[index] for names, index in zip(known, row, strict=True)] for row in labels]
+
+
+def _writer(pipe, format: str) -> tuple[str, Callable[[Path, np.ndarray], None]]:
+    """The suffix of a format and a function that writes one image `(height, width, channels)`."""
+    match format:
+        case "png":
+            return ".png", lambda path, image: image_grid(image[None], columns=1).save(path)
+        case "npy":
+            return ".npy", lambda path, image: np.save(path, image.squeeze(-1) if image.shape[-1] == 1 else image)
+        case "nifti":
+            spacing = pipe.config.get("pixel_spacing_mm")
+            if spacing is None:
+                raise ZooError("format nifti: the model's pixel spacing is unknown (pixel_spacing_mm); use png or npy")
+            if pipe.num_channels != 1:
+                raise ZooError(f"format nifti: expected a grey model, this one has {pipe.num_channels} channels")
+            return ".nii.gz", lambda path, image: _write_nifti(path, image, spacing)
+    raise ZooError(f"format: expected png, npy or nifti, got {format!r}")
+
+
+def _write_nifti(path: Path, image: np.ndarray, spacing: float) -> None:
+    import nibabel
+
+    nifti = nibabel.Nifti1Image(image.transpose(1, 0, 2), np.diag([-spacing, -spacing, 1.0, 1.0]))
+    nifti.header.set_xyzt_units("mm")
+    nifti.header["descrip"] = b"synthetic, not for diagnosis; slice thickness unknown"
+    nibabel.save(nifti, path)
+
+
+def sample_grid(pipe) -> Image.Image:
+    """Uncurated samples 0-15 of seed 0; of a conditional model a row for each class of its first condition."""
+    from zoo.pipelines import sample_generators
+
+    conditions = next(iter(pipe.class_names.values()), [None])
+    generators = [sample_generators(0, range(GRID_SEEDS)) for _ in conditions]
+    rows = [
+        pipe(GRID_SEEDS, class_labels=label, generator=row, output_type="np").images
+        for label, row in zip(conditions, generators, strict=True)
+    ]
+    return image_grid(np.concatenate(rows), columns=GRID_SEEDS if len(rows) > 1 else GRID_SEEDS // 2)
