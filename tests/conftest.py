@@ -144,7 +144,12 @@ def metrics() -> dict:
         }
 
     def likeness(ssim: float) -> dict:
-        return {"ssim": figure(ssim, 0.01), "cc": figure(0.9, 0.02), "mse": figure(0.004, 0.001), "psnr": figure(24.3, 1)}
+        return {
+            "ssim": figure(ssim, 0.01),
+            "cc": figure(0.9, 0.02),
+            "mse": figure(0.004, 0.001),
+            "psnr": figure(24.3, 1),
+        }
 
     return {
         "schema_version": 1,

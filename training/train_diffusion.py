@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
 from common.recipe import Recipe, parse_recipe
 from common.run import Run, told_in_one_line
 from zoo.errors import ZooError
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
-    train_split, validation_split = built.dataset["train"], built.dataset["validation"]
+    train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     class_names = class_names_of(train_split, recipe.conditions)
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(validation_split, class_names)

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, augment, pixel_spacing, to_network
+from common.data import ImageTensors, augment, pixel_spacing, split_of, to_network
 from common.recipe import Recipe, parse_recipe
 from common.run import Run, told_in_one_line
 from zoo.errors import ZooError
@@ -77,9 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
-    train_split = built.dataset["train"]
+    train_split = split_of(built, "train")
     train = ImageTensors(train_split, {})
-    validation = ImageTensors(built.dataset["validation"], {})
+    validation = ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
     # Models, optimisers

@@ -1,5 +1,6 @@
 """The command line, `cardiac-zoo`. What needs torch is imported inside the commands, so that `--help` is quick."""
 
+import inspect
 import os
 import signal
 import sys
@@ -77,36 +78,42 @@ def data(
     kind: Annotated[Source, typer.Argument(help="What the source is.")],
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     source: Annotated[Path | None, typer.Option(help="Folder or zip of the download; the phantom needs none.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Size and spacing, such as acdc-64, acdc-128, acdc-180.")] = None,
-    size: Annotated[int, typer.Option(help="Height and width in pixels; for folder.")] = 64,
-    patients: Annotated[int, typer.Option(help="How many to draw; for phantom.")] = 100,
+    preset: Annotated[str | None, typer.Option(help="acdc-64, acdc-128, acdc-180; the others have one each.")] = None,
+    size: Annotated[int | None, typer.Option(help="Height and width in pixels; for folder.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 for grey, 3 for colour; for folder.")] = None,
+    spacing: Annotated[float | None, typer.Option(help="Side of a pixel in mm; for a folder of volumes.")] = None,
+    num_patients: Annotated[int | None, typer.Option(min=1, help="How many to draw; for phantom.")] = None,
     all_frames: Annotated[bool, typer.Option("--all-frames", help="Every cine frame; for acdc.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out and list them.")] = False,
-    num_proc: Annotated[int, typer.Option(min=1, help="Files read at the same time.")] = 2,
+    num_proc: Annotated[int | None, typer.Option(min=1, help="Files read at the same time.")] = None,
     seed: Annotated[int, typer.Option(help="Of the division into splits.")] = 0,
     push_to_hub: Annotated[str | None, typer.Option(metavar="ID", help="Also upload to this dataset repo.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Build a dataset: splits by patient, images and masks on one grid."""
-    if source is None and kind is not Source.phantom:
-        raise ZooError(f"--source: expected the folder or zip of the {kind.value} download")
     check_output(output, "zoo_dataset.json", overwrite)
     from zoo import datasets
 
-    preset_option = {} if preset is None else {"preset": preset}
-    if kind is Source.phantom:
-        built = datasets.build_phantom(num_patients=patients, seed=seed, **preset_option)
-    else:
-        reading = {"skip_bad": skip_bad, "num_proc": num_proc, "seed": seed}
-        match kind:
-            case Source.acdc:
-                built = datasets.build_acdc(source, all_frames=all_frames, **reading, **preset_option)
-            case Source.mednist:
-                built = datasets.build_mednist(source, **reading, **preset_option)
-            case Source.isic:
-                built = datasets.build_isic(source, **reading, **preset_option)
-            case Source.folder:
-                built = datasets.build_folder(source, size=size, **reading)
+    build = getattr(datasets, f"build_{kind.value}")
+    asked = {
+        "source": source,
+        "preset": preset,
+        "size": size,
+        "channels": channels,
+        "spacing": spacing,
+        "num_patients": num_patients,
+        "all_frames": all_frames or None,
+        "skip_bad": skip_bad or None,
+        "num_proc": num_proc,
+        "seed": seed,
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    known = inspect.signature(build).parameters
+    if "source" in known and source is None:
+        raise ZooError(f"--source: expected the folder or zip of the {kind.value} download")
+    if unknown := asked.keys() - known:
+        raise ZooError(f"--{min(unknown).replace('_', '-')}: not an option of {kind.value}")
+    built = build(**asked)
     datasets.save(built, output)
     counts = ", ".join(f"{split['num_images']:,} {name}" for name, split in built.info["splits"].items())
     typer.echo(f"{output}: {counts} images")
@@ -135,7 +142,7 @@ def evaluate(
     Figures of the validation split choose a model and are not published: they go to metrics-validation.json.
     """
     from zoo import datasets
-    from zoo.hub import cards, metrics_file
+    from zoo.hub import metrics_file
     from zoo.hub.loading import find_folder
     from zoo.metrics import evaluate as measure
 
@@ -144,8 +151,9 @@ def evaluate(
         raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
     own = metrics_file.METRICS_FILE if split is Split.test else "metrics-validation.json"
     target = output or folder / own
+    pipe = on_best_device(zoo.from_pretrained(folder))
     found = measure(
-        on_best_device(zoo.from_pretrained(folder)),
+        pipe,
         datasets.load(dataset),
         split=split.value,
         num_samples=samples,
@@ -159,19 +167,13 @@ def evaluate(
     metrics_file.save(target, metrics)
     typer.echo(target)
     if target == folder / metrics_file.METRICS_FILE:
-        typer.echo(cards.render_card(folder))
+        write_card(folder, pipe)
 
 
 @app.command()
 def card(model: ModelFolder) -> None:
     """Render a model's card from its metrics.json; draws samples.png if the folder has none."""
-    from zoo.hub import cards
-    from zoo.hub.samples import sample_grid
-
-    picture = model / cards.SAMPLES_FILE
-    if not picture.exists():
-        sample_grid(on_best_device(zoo.from_pretrained(model))).save(picture)
-    typer.echo(cards.render_card(model))
+    write_card(model)
 
 
 @app.command()
@@ -237,6 +239,16 @@ def generate(
         **{name: value for name, value in settings.items() if value is not None},
     )
     typer.echo(f"{output}: {count} images and {samples.LIST_FILE}")
+
+
+def write_card(folder: Path, pipe=None) -> None:
+    """The card, and the sample picture where there is none yet."""
+    from zoo.hub import cards, samples
+
+    if not (folder / cards.SAMPLES_FILE).exists():
+        pipe = pipe or on_best_device(zoo.from_pretrained(folder))
+        samples.sample_grid(pipe).save(folder / cards.SAMPLES_FILE)
+    typer.echo(cards.render_card(folder))
 
 
 def check_output(folder: Path, marker: str, overwrite: bool) -> None:

@@ -449,6 +449,7 @@ if __name__ == "__main__":
     blobs.mkdir(parents=True, exist_ok=True)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # before the address is known, so that nobody comes too early
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     print(base_url, flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

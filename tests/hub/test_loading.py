@@ -43,14 +43,24 @@ BAD = {
     "no index": (lambda f: (f / "model_index.json").unlink(), "no model, it has no model_index.json"),
     "index is not JSON": (lambda f: (f / "model_index.json").write_text("{"), "model_index.json: expected JSON"),
     "no class": (lambda f: change_index(f, _class_name=None), "_class_name: expected the name of a pipeline class"),
-    "unknown class": (lambda f: change_index(f, _class_name="XPipeline"), "unknown class 'XPipeline', expected one of DCGAN"),
+    "unknown class": (
+        lambda f: change_index(f, _class_name="XPipeline"),
+        "unknown class 'XPipeline', expected one of",
+    ),
     "unknown network": (lambda f: change_index(f, generator_model=["modeling_x", "XNet"]), "unknown class 'XNet'"),
     "not a network": (lambda f: change_index(f, generator_model=["diffusers", "logging"]), "unknown class 'logging'"),
+    "not a pair": (
+        lambda f: change_index(f, generator_model=["diffusers"]),
+        "generator_model: expected .library, class",
+    ),
     "folder outside": (lambda f: change_index(f, **{"../x": ["diffusers", "UNet2DModel"]}), "lists this component"),
     "unknown argument": (lambda f: change_index(f, colour=3), "does not fit the class: .*colour"),
     "no weights": (lambda f: weights(f).unlink(), "no weights, expected diffusion_pytorch_model.safetensors"),
     "pickled weights": (store_as_pickle, "no weights, expected diffusion_pytorch_model.safetensors"),
-    "truncated weights": (lambda f: weights(f).write_bytes(weights(f).read_bytes()[:999]), "generator_model: cannot be"),
+    "truncated weights": (
+        lambda f: weights(f).write_bytes(weights(f).read_bytes()[:999]),
+        "generator_model: cannot be",
+    ),
     "a weight missing": (drop_a_weight, "generator_model: the weights have 1 missing keys, such as layers.0.weight"),
     "no config": (lambda f: (f / "generator_model" / "config.json").unlink(), "generator_model: cannot be loaded"),
 }

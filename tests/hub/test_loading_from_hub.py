@@ -1,6 +1,9 @@
 """The three ways of loading a published model, each in a process of its own that takes the test server for the Hub."""
 
 import json
+import shutil
+from inspect import getsourcefile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +33,11 @@ for name, revision in REVISIONS.items():
     settings = {"num_inference_steps": 3} if name == "unconditional_ddpm" else {}
     assert settings == {} or type(pipe).__module__.startswith("diffusers.pipelines.")
     arrays[name] = images(pipe, **settings)
-    arrays[name + " pinned"] = images(DiffusionPipeline.from_pretrained(id, revision=revision, **trust), **settings)
+    pinned = DiffusionPipeline.from_pretrained(id, revision=revision, **trust)
+    arrays[name + " pinned"] = images(pinned, **settings)
     arrays[name + " after another"] = images(pipe, **settings)
+    if trust:
+        print(name, pipe.code_version, pinned.code_version)
     if name == "dcgan":
         first = pipe
 arrays["dcgan after others"] = images(first)
@@ -45,7 +51,7 @@ np.savez(OUTPUT, **arrays)
 """
 
 WITH_ZOO = """
-import glob, os
+import glob
 import numpy as np, torch, zoo
 import huggingface_hub.constants
 
@@ -66,37 +72,58 @@ for id, options in {
         zoo.from_pretrained(id, **options)
     except zoo.ZooError as error:
         print(error)
-arrays["secret"] = zoo.from_pretrained("zoo/secret")(2, generator=torch.Generator().manual_seed(0), output_type="np").images
+pipe = zoo.from_pretrained("zoo/secret")
+arrays["secret"] = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").images
+pipe.push_to_hub("zoo/pushed")
 np.savez(OUTPUT, **arrays)
 """
 
 
+OFFLINE = """
+import os
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"}
+import zoo
+print(type(zoo.from_pretrained("zoo/dcgan")).__name__)
+"""
+
+
 @pytest.fixture(scope="module")
-def published(hub, tmp_path_factory):
-    """Folders of two versions of three models, the first tagged v1 on the Hub: version, then name, to folder."""
+def published(tmp_path_factory) -> dict:
+    """Where `uploaded` keeps what it did for the whole module."""
     return {"folder": tmp_path_factory.mktemp("published"), "revisions": {}}
 
 
 @pytest.fixture
-def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm):
-    """Publishes two versions of each kind of model, which differ in weights and in the code of base.py."""
-    if not published["revisions"]:
-        pipes = {"dcgan": dcgan, "conditional_ddpm": conditional_ddpm, "unconditional_ddpm": unconditional_ddpm}
+def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, monkeypatch) -> dict:
+    """Two versions of each kind of model, in folders and as two commits of a repo.
+
+    They differ in their weights, and in the code of `base.py`, which gets an attribute that names the version. The
+    answer has the `folder` that holds `name/version`, and `revisions`, the commit of the first version by name.
+    """
+    if published["revisions"]:
+        return published
+    pipes = {"dcgan": dcgan, "conditional_ddpm": conditional_ddpm, "unconditional_ddpm": unconditional_ddpm}
+    for version in ("v1", "v2"):
+        sources = published["folder"] / f"source-{version}"
+        shutil.copytree(Path(zoo.__file__).parent / "pipelines", sources)
+        (sources / "base.py").open("a").write(f"\nZooPipeline.code_version = {version!r}\n")
+
+        def source_file(cls, sources=sources):
+            file = Path(getsourcefile(cls))
+            return sources / file.name if file.parent.name == "pipelines" else file
+
+        monkeypatch.setattr("zoo.hub.layout.inspect.getsourcefile", source_file)
         for name, pipe in pipes.items():
-            folder = published["folder"] / name
-            pipe.save_pretrained(folder / "v1")
-            network = pipe.components.get("unet") or pipe.components["generator_model"]
-            for parameter in network.parameters():
+            folder = published["folder"] / name / version
+            pipe.save_pretrained(folder)
+            hub.api.create_repo(f"zoo/{name}", exist_ok=True)
+            commit = hub.api.upload_folder(repo_id=f"zoo/{name}", folder_path=folder, delete_patterns="*")
+            published["revisions"].setdefault(name, commit.oid)
+            for parameter in next(iter(pipe.components.values())).parameters():
                 parameter.data *= 0.9
-            pipe.save_pretrained(folder / "v2")
-            hub.api.create_repo(f"zoo/{name}")
-            for version in ("v1", "v2"):
-                upload = hub.api.upload_folder(repo_id=f"zoo/{name}", folder_path=folder / version, delete_patterns="*")
-                if version == "v1":
-                    published["revisions"][name] = upload.oid
-        hub.api.create_repo("zoo/secret", private=True)
-        hub.api.upload_folder(repo_id="zoo/secret", folder_path=published["folder"] / "dcgan" / "v1")
-        hub.api.create_repo("zoo/empty")
+    hub.api.create_repo("zoo/secret", private=True)
+    hub.api.upload_folder(repo_id="zoo/secret", folder_path=published["folder"] / "dcgan" / "v1")
+    hub.api.create_repo("zoo/empty")
     return published
 
 
@@ -131,10 +158,16 @@ def test_with_the_package_and_no_remote_code(hub, uploaded, tmp_path):
         "zoo/secret: no such folder, and no such repo on the Hub that the token in use may read",
         "zoo/empty: no model, the repo has no model_index.json",
     ]
+    # `push_to_hub` of diffusers publishes the layout of `save_pretrained`
+    pushed = hub.api.hf_hub_download("zoo/pushed", "model_index.json", cache_dir=tmp_path)
+    assert json.loads(Path(pushed).read_text())["_class_name"] == ["pipeline", "DCGANPipeline"]
+    assert "pipeline.py" in hub.api.list_repo_files("zoo/pushed")
+    # What was loaded once is found again without the Hub
+    assert hub.python(OFFLINE).strip() == "DCGANPipeline"
 
 
 def test_with_diffusers_alone(hub, uploaded, tmp_path):
-    images, _ = run(hub, uploaded, tmp_path, WITHOUT_ZOO, with_zoo=False)
+    images, output = run(hub, uploaded, tmp_path, WITHOUT_ZOO, with_zoo=False)
     for name in uploaded["revisions"]:
         plain = name == "unconditional_ddpm"
         versions = [local_images(uploaded["folder"] / name / version, plain) for version in ("v1", "v2")]
@@ -142,50 +175,5 @@ def test_with_diffusers_alone(hub, uploaded, tmp_path):
         np.testing.assert_allclose(images[name], versions[1], atol=1e-5)
         np.testing.assert_array_equal(images[f"{name} after another"], images[name])
     np.testing.assert_array_equal(images["dcgan after others"], images["dcgan"])
-
-
-def test_two_versions_of_the_shared_code_in_one_process(hub, uploaded, tmp_path):
-    """diffusers loads a relatively imported file once by its name, so the name has to tell the versions apart."""
-    for version, text in (("old", "TOLD = 'old'"), ("new", "TOLD = 'new'")):
-        folder = tmp_path / version
-        source = uploaded["folder"] / "dcgan" / "v1"
-        package = tmp_path / f"package_{version}"
-        package.mkdir()
-        (package / "base.py").write_text((next(source.glob("base_*.py"))).read_text() + text + "\n")
-        pipeline = (source / "pipeline.py").read_text()
-        name = next(source.glob("base_*.py")).stem
-        (package / "source.py").write_text(pipeline.replace(f"from .{name} import", "from .base import TOLD,"))
-        code = f"""
-import importlib.util, sys
-sys.path.insert(0, {str(tmp_path)!r})
-module = __import__("package_{version}.source").source
-import zoo
-pipe = zoo.from_pretrained({str(source)!r})
-module.DCGANPipeline(pipe.generator_model).save_pretrained({str(folder)!r})
-"""
-        hub.python(code)
-    code = f"""
-import sys
-from diffusers import DiffusionPipeline
-for version in ("old", "new"):
-    pipe = DiffusionPipeline.from_pretrained({str(tmp_path)!r} + "/" + version, trust_remote_code=True)
-    print(sys.modules[type(pipe).__module__].TOLD)
-"""
-    assert hub.python(code, with_zoo=False).split() == ["old", "new"]
-
-
-def test_offline_from_the_cache(hub, uploaded):
-    code = "import zoo; print(type(zoo.from_pretrained('zoo/dcgan')).__name__)"
-    hub.python(code)
-    offline = "import os; os.environ['HF_HUB_OFFLINE'] = '1'; os.environ['HF_ENDPOINT'] = 'http://127.0.0.1:9'\n"
-    assert hub.python(offline + code).strip() == "DCGANPipeline"
-
-
-def test_push_to_hub_publishes_the_same_layout(hub, uploaded, tmp_path):
-    folder = uploaded["folder"] / "dcgan" / "v1"
-    hub.python(f"import zoo; zoo.from_pretrained({str(folder)!r}).push_to_hub('zoo/pushed')")
-    pushed = {file for file in hub.api.list_repo_files("zoo/pushed")}
-    saved = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert saved <= pushed
-    index = json.loads(open(hub.api.hf_hub_download("zoo/pushed", "model_index.json", cache_dir=tmp_path)).read())
-    assert index["_class_name"] == ["pipeline", "DCGANPipeline"]
+    # diffusers loads what a pipeline file imports once by its name, so the name has to tell the versions apart
+    assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1"]

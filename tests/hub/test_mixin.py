@@ -112,9 +112,10 @@ def test_a_folder_of_something_else_is_left_alone(dcgan, tmp_path):
     assert files_of(tmp_path) == {"thesis.tex"}
 
 
-def test_pickles_are_not_written(dcgan, tmp_path):
-    with pytest.raises(ZooError, match="safetensors"):
-        dcgan.save_pretrained(tmp_path / "model", safe_serialization=False)
+@pytest.mark.parametrize("unsupported", [{"safe_serialization": False}, {"variant": "fp16"}])
+def test_pickles_and_variants_are_not_written(dcgan, tmp_path, unsupported):
+    with pytest.raises(ZooError, match=f"{next(iter(unsupported))}: expected"):
+        dcgan.save_pretrained(tmp_path / "model", **unsupported)
 
 
 def test_a_component_may_be_replaced(conditional_ddpm, tmp_path):

@@ -8,7 +8,7 @@ import zoo.datasets
 def phantom(tmp_path_factory) -> str:
     """A small phantom set on disk."""
     folder = tmp_path_factory.mktemp("data") / "phantom-64"
-    return str(zoo.datasets.save(zoo.datasets.build_phantom(num_patients=10, seed=0), folder))
+    return str(zoo.datasets.save(zoo.datasets.build_phantom(num_patients=20, seed=0), folder))
 
 
 @pytest.fixture(autouse=True)

@@ -48,6 +48,17 @@ class ImageTensors(Dataset):
         return {"image": self.images[index], "labels": self.labels[index]}
 
 
+def split_of(built, name: str):
+    """One split of a built dataset.
+
+    Raises:
+        ZooError: If the dataset has no such split.
+    """
+    if name not in built.dataset:
+        raise ZooError(f"dataset: expected a split '{name}', found {', '.join(built.dataset)}")
+    return built.dataset[name]
+
+
 def class_names_of(split, conditions: list[str]) -> dict[str, list[str]]:
     """The classes of each condition, from the columns of a split.
 

@@ -68,7 +68,8 @@ class Run:
         self.checkpoint = self.folder / "checkpoints" / "last"
         if resume and not self.checkpoint.is_dir():
             raise ZooError(f"{self.checkpoint}: no checkpoint to resume from")
-        if not resume and (self.folder / "metrics.jsonl").exists():
+        self.log_file = self.folder / "metrics.jsonl"
+        if not resume and (self.log_file.exists() or self.checkpoint.exists()):
             raise ZooError(f"{self.folder}: already holds a run; give --resume, another --name or --output_dir")
         self.resuming = resume
         self.accelerator = Accelerator(
@@ -177,7 +178,7 @@ class Run:
                 if state.best is None or values[decide] < state.best:
                     state.best, state.since_best = values[decide], 0
                     self._save_pipeline(build(), decide)
-                draw_curves(self.folder / "metrics.jsonl", self.folder / "curves.png")
+                draw_curves(self.log_file, self.folder / "curves.png")
             if last or state.epoch % recipe.sample_every == 0:
                 self._save_samples(build())
         self.accelerator.wait_for_everyone()
@@ -213,7 +214,7 @@ class Run:
         row = {"step": state.step, "epoch": round(state.epoch + state.batch / max(1, self._batches_per_epoch), 3)}
         row |= {"images_seen": state.images_seen, "seconds": round(state.seconds, 1)}
         row |= {"images_per_second": round(state.images_seen / max(state.seconds, 1e-9), 2), **values}
-        with (self.folder / "metrics.jsonl").open("a") as file:
+        with self.log_file.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self.accelerator.log(values, step=state.step)
         self._say("  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
@@ -224,10 +225,10 @@ class Run:
 
     def _cut_log(self) -> None:
         """Drops the rows that were written after the checkpoint: those steps will be done again."""
-        if self.accelerator.is_main_process:
-            path = self.folder / "metrics.jsonl"
-            rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= self.progress.step]
-            write_atomic(path, "".join(f"{row}\n" for row in rows))
+        if self.accelerator.is_main_process and self.log_file.exists():
+            lines = self.log_file.read_text().splitlines()
+            kept = [line for line in lines if json.loads(line)["step"] <= self.progress.step]
+            write_atomic(self.log_file, "".join(f"{line}\n" for line in kept))
 
     def _save_checkpoint(self) -> None:
         temporary, old = self.checkpoint.with_name("new"), self.checkpoint.with_name("old")

@@ -74,6 +74,7 @@ def build_acdc(
     patients, bad = read_all(
         lambda folder: read_patient(folder, preset, all_frames),
         {folder.name: folder for part in folders.values() for folder in part},
+        source=source,
         title=f"ACDC to {preset.name}",
         num_proc=num_proc,
         skip_bad=skip_bad,

@@ -67,7 +67,8 @@ def dataset_card(dataset: datasets.DatasetDict, info: dict, data_files: dict[str
         **{key: info[key] for key in ("name", "preset", "fingerprint", "license")},
         citation=f"Please cite: {info['citation']}" if info["citation"] else "",
         splits=_split_table(dataset),
-        patients="\n\n".join(patients) or "Divided by content: identical images share a split.",
+        patients="\n\n".join(patients)
+        or f"Divided by {'lesion' if 'lesion_id' in features else 'image'}; identical images share a split.",
         columns="\n".join(f"- `{name}`: {_describe(feature)}" for name, feature in features.items()),
         preprocessing="\n".join(f"- {key}: {json.dumps(value)}" for key, value in info["preprocessing"].items()),
         notes="## Duplicates and omissions\n\n" + "\n".join(notes) + "\n\n" if notes else "",

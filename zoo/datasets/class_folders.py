@@ -50,8 +50,9 @@ def build_mednist(
         "citation": "MedNIST, gathered by B. J. Erickson (Mayo Clinic) from TCIA, the RSNA Bone Age Challenge and the "
         "NIH Chest X-ray dataset; distributed by Project MONAI.",
     }
-    how = {"title": f"MedNIST to {preset.name}", "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
-    return build_pictures(files, info, size=preset.size, channels=preset.channels, crop=preset.crop, **how)
+    look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
+    how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
+    return build_pictures(files, info, title=f"MedNIST to {preset.name}", **look, **how)
 
 
 def build_pictures(
@@ -65,7 +66,7 @@ def build_pictures(
         size: Side of the stored pictures.
         channels: 1 for grey, 3 for colour.
         crop: Side in pixels of the central square that is resized; `None` takes the largest one.
-        **how: Title, num_proc, skip_bad and progress, for `read_all`.
+        **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
         ZooError: If a picture is unusable, or some lie in class folders and some do not.

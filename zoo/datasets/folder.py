@@ -1,7 +1,7 @@
 """The user's own folder: pictures, NIfTI volumes or DICOM series."""
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path
 
 from zoo.datasets.built import BuiltDataset
 from zoo.datasets.class_folders import build_pictures
@@ -54,13 +54,14 @@ def build_folder(
         )
     files, kind = {name: files[name] for name in kinds}, next(iter(kinds.values()))
     info = {
-        "name": PurePosixPath(source).stem,
+        "name": Path(source).resolve().stem,
         "preset": f"folder-{size}",
         "seed": seed,
         "license": "unknown",
         "citation": "",
     }
-    how = {"title": f"{kind} to {size} pixels", "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
+    how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
+    how["title"] = f"{kind} to {size} pixels"
     if kind == "pictures":
         if spacing is not None:
             raise ZooError(f"{source}: pictures have no millimetres; expected no spacing")

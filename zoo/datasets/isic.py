@@ -68,7 +68,7 @@ def build_isic(
         return content_hash(picture), row
 
     items = {entry["image_id"]: entry for entry in entries}
-    how = {"num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
+    how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
     pictures, skipped = read_all(read, items, title=f"ISIC to {preset.name}", **how)
 
     contents, labels = {}, {}

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from zoo.errors import ZooError
+
+_UNREADABLE = (zlib.error, zipfile.BadZipFile, ImageFileError, WrapStructError, HeaderDataError)
 
 
 @dataclass
@@ -56,14 +60,16 @@ def read_nifti(path, dimensions: tuple[int, ...] = (3,), reorient: bool = False)
     """
     try:
         data = path.read_bytes()
-        nifti = nibabel.Nifti1Image.from_bytes(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        header = nibabel.Nifti1Header(data[:348], check=False)  # unchecked, since nibabel makes spacings of 0 into 1
+        nifti = nibabel.Nifti1Image.from_bytes(data)
         voxels = np.asanyarray(nifti.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, ImageFileError) as error:
+    except (*_UNREADABLE, OSError, EOFError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ZooError(f"{path}: truncated or no NIfTI ({reason}); expected a readable volume") from error
     if voxels.ndim not in dimensions:
         raise ZooError(f"{path}: shape {voxels.shape}; expected {' or '.join(map(str, dimensions))} dimensions")
-    zooms = [float(zoom) for zoom in (*nifti.header.get_zooms(), 1.0)[:3]]
+    zooms = [float(zoom) for zoom in (*header.get_zooms(), 1.0)[:3]]
     if not all(0 < zoom < float("inf") for zoom in zooms):
         raise ZooError(f"{path}: pixdim is {zooms}; expected positive spacings in mm")
     if reorient and (nifti.header["qform_code"] or nifti.header["sform_code"]):

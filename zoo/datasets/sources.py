@@ -33,13 +33,21 @@ def open_source(source: str | os.PathLike, layout: str) -> Path | zipfile.Path:
 
 
 def read_all(
-    read: Callable, items: Mapping[str, object], *, title: str, num_proc: int, skip_bad: bool, progress: bool
+    read: Callable,
+    items: Mapping[str, object],
+    *,
+    source: str | os.PathLike,
+    title: str,
+    num_proc: int,
+    skip_bad: bool,
+    progress: bool,
 ) -> tuple[dict[str, object], list[dict]]:
     """Calls `read` on every item in `num_proc` threads; decompression, filters and image coding leave Python's lock.
 
     Args:
         read: Takes an item; raises `ZooError` on a bad one.
         items: Items by name.
+        source: Where they come from; left out of the paths in what is said of skipped items, which may be published.
         title: Of the progress bar.
         num_proc: Number of threads.
         skip_bad: Collects the errors instead of raising the first.
@@ -58,7 +66,7 @@ def read_all(
                 except ZooError as error:
                     if not skip_bad:
                         raise
-                    skipped.append({"item": name, "reason": str(error)})
+                    skipped.append({"item": name, "reason": str(error).replace(f"{Path(source)}/", "")})
         finally:
             pool.shutdown(cancel_futures=True)  # after an error, do not read the rest first
     return results, skipped

@@ -38,7 +38,7 @@ def build_volumes(files: dict, kind: str, info: dict, *, size: int, spacing: flo
         info: Name, preset, seed, license and citation.
         size: Side of the stored slices in pixels.
         spacing: Pixel side of the stored grid in mm; `None` fits the largest central square into `size`.
-        **how: Title, num_proc, skip_bad and progress, for `read_all`.
+        **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
         ZooError: If a file is unusable.

@@ -42,17 +42,23 @@ FAMILIES = {
     "ddpm": "A denoising diffusion model (Ho et al., 2020): a U-Net that turns noise into an image in several steps.",
 }
 SCRIPTS = {"dcgan": "training/train_gan.py", "ddpm": "training/train_diffusion.py"}
-# Licence that binds the weights, what the images are, and the citation that the licence asks for
+# By dataset name: the licence that binds the weights, what the images are, and the citation that the licence asks for
 SOURCES = {
-    "acdc": (
+    "ACDC": (
         acdc.LICENSE,
         "Short-axis cine MRI of patients of the University Hospital of Dijon: 1.5 T and 3 T scanners, five groups "
         "(NOR, MINF, DCM, HCM, RV).",
         acdc.CITATION,
     ),
-    "phantom": ("apache-2.0", "Drawn hearts, computed from formulas. No patient is in them.", None),
+    "Cardiac phantom": ("cc0-1.0", "Drawn hearts, computed from formulas. No patient is in them.", None),
+    "MedNIST": ("cc-by-sa-4.0", "Small radiological pictures of six kinds, not of hearts alone.", None),
+    "ISIC": ("cc-by-nc-4.0", "Dermoscopic pictures of skin lesions.", None),
 }
-UNKNOWN_SOURCE = ("other", "See the dataset's own card.", None)
+UNKNOWN_SOURCE = (
+    "unknown",
+    "A dataset that the zoo does not know; find out whether its licence lets you share weights.",
+    None,
+)
 MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying")
 
 
@@ -78,15 +84,17 @@ def render_card(folder: str | os.PathLike) -> Path:
 def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
     """What the template is filled with."""
     training = metrics.get("training", {})
-    data = training.get("dataset") or metrics.get("dataset", {})
+    data = training.get("dataset", {})
     family = metrics.get("model", {}).get("family", "")
-    license, images, citation = SOURCES.get(data.get("name", "").lower(), UNKNOWN_SOURCE)
+    arguments = {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}
+    license, images, citation = SOURCES.get(data.get("name"), UNKNOWN_SOURCE)
     return {
         "name": name,
         "family": family,
         "description": FAMILIES.get(family, "An image generator."),
         "classes": _classes(folder, index),
-        "spacing": {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}.get("pixel_spacing_mm"),
+        "spacing": arguments.get("pixel_spacing_mm"),
+        "default_steps": arguments.get("default_steps"),
         "own_code": isinstance(index["_class_name"], list),
         "class_name": layout.pipeline_name(index),
         "has_samples": (folder / SAMPLES_FILE).is_file(),
@@ -223,7 +231,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         library_name="diffusers",
         pipeline_tag="unconditional-image-generation",
         tags=["medical", "mri", "cardiac", "cardiac-mri-zoo", *([context["family"]] if context["family"] else [])],
-        datasets=[source.lower()] if source else None,
+        datasets=[source.lower().replace(" ", "-")] if source else None,
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,
         eval_results=results or None,

@@ -1,7 +1,6 @@
 """Figures of `metrics.json` as text: three digits, the interval in brackets, absent ones named so."""
 
 NOT_MEASURED = "not measured"
-PROJECTION_METRICS = ("ssim", "cc", "mse", "psnr")
 _NAMES = {
     "fid_inception_v3": "FID (Inception v3)",
     "ssim": "SSIM",
@@ -13,6 +12,7 @@ _NAMES = {
     "ssim_train": "SSIM of pairs, training images",
     "share_copies": "share of copies",
     "share_copies_real": "share of copies, real images",
+    "share_copies_real_test": "share of copies, real test images",
     "threshold": "threshold of the distance ratio",
     "nearest_ssim_train": "SSIM to the nearest training image",
     "nearest_ssim_test": "SSIM to the nearest test image",

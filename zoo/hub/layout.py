@@ -49,7 +49,7 @@ def read_index(folder: Path) -> dict:
     """Reads `model_index.json`.
 
     Raises:
-        ZooError: If the folder is no model, or its index names no pipeline class.
+        ZooError: If the folder is no model, or its index names no pipeline class or no class of a component.
     """
     path = folder / INDEX_FILE
     if not path.is_file():
@@ -60,6 +60,10 @@ def read_index(folder: Path) -> dict:
         raise ZooError(f"{path}: expected JSON ({error})") from error
     if not isinstance(index, dict) or not isinstance(pipeline_name(index), str):
         raise ZooError(f"{path}: _class_name: expected the name of a pipeline class")
+    for name, entry in index.items():
+        is_pair = isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
+        if isinstance(entry, list) and not is_pair:
+            raise ZooError(f"{path}: {name}: expected [library, class], got {entry}")
     return index
 
 
@@ -71,8 +75,7 @@ def pipeline_name(index: dict) -> str | None:
 
 def components(index: dict) -> dict[str, tuple[str, str]]:
     """Library and class name of each component that an index lists."""
-    listed = {name: entry for name, entry in index.items() if isinstance(entry, list) and not name.startswith("_")}
-    return {name: (library, class_name) for name, (library, class_name) in listed.items()}
+    return {name: tuple(entry) for name, entry in index.items() if isinstance(entry, list) and name != "_class_name"}
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -28,6 +28,7 @@ class PublishedPipelineMixin:
         *,
         torch_dtype: torch.dtype | None = None,
         safe_serialization: bool = True,
+        variant: str | None = None,
     ) -> None:
         """Writes the model as a fresh folder, which is whole or absent.
 
@@ -37,12 +38,15 @@ class PublishedPipelineMixin:
             torch_dtype (`torch.dtype`, *optional*): Floating point type of the stored weights, for instance
                 `torch.float16` for half the size; the pipeline itself stays as it is.
             safe_serialization (`bool`, defaults to `True`): Only safetensors are written; `False` is refused.
+            variant (`str`, *optional*): Refused: a folder holds one set of weights.
 
         Raises:
             ZooError: If the folder holds something else than a model, or a weight does not fit into `torch_dtype`.
         """
         if not safe_serialization:
             raise ZooError("safe_serialization: expected True, weights are stored as safetensors only")
+        if variant is not None:
+            raise ZooError("variant: expected None, a folder holds one set of weights; torch_dtype sets their type")
         target = Path(save_directory).resolve()
         if target.is_file() or (
             target.exists() and any(target.iterdir()) and not (target / layout.INDEX_FILE).is_file()

@@ -1,0 +1,211 @@
+import zipfile
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from fake_acdc import heart, picture_of, write_nifti
+from PIL import Image
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from zoo import ZooError
+from zoo.datasets import build_folder, images
+
+
+def build(source, **options):
+    return build_folder(source, progress=False, **options)
+
+
+def rows_of(built, patient):
+    split = next(split for split in built.dataset.values() if patient in split["patient_id"])
+    return split.filter(lambda row: row["patient_id"] == patient)
+
+
+def write_slice(path, pixels, *, patient="Jane Doe", series, position, spacing=(1.5, 1.25), **fields):
+    """Writes one DICOM slice; `fields` are set last, and `None` deletes one."""
+    header = pydicom.Dataset()
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.SOPClassUID = header.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+    header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    header.PatientID, header.SeriesInstanceUID = patient, series
+    header.ImagePositionPatient, header.ImageOrientationPatient = [0, 0, position], [1, 0, 0, 0, 1, 0]
+    header.PixelSpacing, header.SliceThickness = list(spacing), 8
+    header.Rows, header.Columns = pixels.shape
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 12, 11, 0
+    header.PixelData = pixels.astype(np.uint16).tobytes()
+    for name, value in fields.items():
+        delattr(header, name) if value is None else setattr(header, name, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header.save_as(path, enforce_file_format=True)
+
+
+@pytest.fixture
+def dicom(tmp_path):
+    """Ten patients of one series, the slices in files whose names have another order."""
+    for number in range(10):
+        series = generate_uid()
+        volume = picture_of(heart(), seed=number)
+        for index in range(6):
+            path = tmp_path / "dicom" / f"study{number}" / f"IM{5 - index}.dcm"
+            pixels = volume[..., index].T + 5 * index
+            write_slice(path, pixels, patient=f"Name {number}", series=series, position=8.0 * index)
+    return tmp_path / "dicom"
+
+
+@pytest.fixture
+def nifti(tmp_path):
+    """Ten volumes, each in a folder of its patient."""
+    for number in range(10):
+        write_nifti(tmp_path / "nifti" / f"p{number}" / "scan.nii.gz", picture_of(heart(), seed=number))
+    return tmp_path / "nifti"
+
+
+def test_class_folders_in_colour(tmp_path):
+    for index, name in enumerate(("red", "blue")):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            colour = (255 - number, 0, 0) if index == 0 else (0, 0, 255 - number)
+            Image.new("RGB", (50, 40), colour).save(tmp_path / name / f"{number}.png")
+    built = build(tmp_path, size=16, channels=3)
+    assert built.dataset["train"].features["label"].names == ["blue", "red"]
+    picture = images(built.dataset["train"])
+    assert picture.shape == (16, 16, 16, 3)
+    assert (picture[np.array(built.dataset["train"]["label"]) == 0][..., 2] > 200).all()
+    assert images(build(tmp_path, size=16).dataset["train"]).shape[1:] == (16, 16, 1)
+
+
+def test_loose_pictures_have_no_label(tmp_path):
+    for number in range(10):
+        Image.new("L", (20, 20), 10 * number).save(tmp_path / f"{number}.jpg")
+    built = build(tmp_path, size=20)
+    assert built.dataset["train"].column_names == ["image"]
+    assert {name: split.num_rows for name, split in built.dataset.items()} == {"train": 8, "validation": 1, "test": 1}
+    (tmp_path / "class").mkdir()
+    Image.new("L", (20, 20)).save(tmp_path / "class" / "a.png")
+    with pytest.raises(ZooError, match="0.jpg: lies beside class folders"):
+        build(tmp_path)
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
+    ramp = np.linspace(500, 4000, 64 * 64).reshape(64, 64)
+    for number in range(3):
+        Image.fromarray((ramp + number).astype(np.uint16)).save(tmp_path / f"{number}.png")
+    picture = images(build(tmp_path).dataset["train"])[0, ..., 0]
+    np.testing.assert_allclose(picture, np.linspace(0, 255, 64 * 64).reshape(64, 64), atol=1)
+
+
+def test_nifti(nifti):
+    built = build(nifti, size=32)
+    assert {name: len(split["patient_ids"]) for name, split in built.info["splits"].items()} == {
+        "train": 8,
+        "validation": 1,
+        "test": 1,
+    }
+    rows = rows_of(built, "p0")
+    assert rows.num_rows == 6 and rows["slice_index"][:] == [0, 1, 2, 3, 4, 5]
+    # The square is the shorter side of 36 pixels of 1.5 mm
+    assert rows[0]["pixel_spacing"] == pytest.approx([54 / 32] * 2) and rows[0]["original_spacing"] == [1.5, 1.5]
+    assert build(nifti, size=32, spacing=2.0).dataset["train"][0]["pixel_spacing"] == [2, 2]
+
+
+def test_nifti_is_shown_upright_whatever_its_axes(tmp_path):
+    volume = picture_of(heart((40, 40, 6)), seed=0)
+    turned = {"lps": volume, "ras": volume[::-1, ::-1], "las": volume[:, ::-1]}
+    for name, array in turned.items():
+        signs = [-1 if code in "lp" else 1 for code in name[:2]]
+        image = nibabel.Nifti1Image(array, np.diag([*np.multiply(signs, 1.5), 10, 1]))
+        image.to_filename(tmp_path / f"{name}.nii")
+    built = build(tmp_path)
+    assert built.info["duplicates"] == [["las", "lps", "ras"]]  # turned back, they are the same
+    pictures = [images(rows_of(built, name)) for name in turned]
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    np.testing.assert_array_equal(pictures[0], pictures[2])
+
+
+def test_flat_nifti_is_one_slice(tmp_path):
+    for number in range(3):
+        write_nifti(tmp_path / f"p{number}.nii.gz", picture_of(heart()[..., 0], seed=number), (1.5, 1.5))
+    built = build(tmp_path)
+    assert sorted(sum((split["patient_ids"] for split in built.info["splits"].values()), [])) == ["p0", "p1", "p2"]
+    assert built.dataset["train"]["num_slices"][:] == [1]
+
+
+def test_dicom_series(dicom):
+    built = build(dicom, size=32, spacing=2.0)
+    ids = sum((split["patient_ids"] for split in built.info["splits"].values()), [])
+    assert sorted(ids) == [f"patient{number:03d}" for number in range(1, 11)]  # names are not stored
+    rows = rows_of(built, "patient001")
+    assert rows.num_rows == 6 and rows[0]["original_spacing"] == [1.5, 1.25] and rows[0]["slice_thickness"] == 8
+    assert (np.diff(images(rows).mean(axis=(1, 2, 3))) > 2).all()  # ordered by position
+
+
+def test_dicom_without_ending_and_from_a_zip(dicom, tmp_path):
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        for path in sorted(dicom.rglob("*.dcm")):
+            archive.write(path, str(path.relative_to(dicom)).removesuffix(".dcm"))
+        archive.writestr("README", "not an image")
+    built, expected = build(tmp_path / "scans.zip"), build(dicom)
+    assert built.info["fingerprint"] == expected.info["fingerprint"]
+
+
+def test_inverted_dicom_is_turned_back(dicom):
+    expected = images(rows_of(build(dicom), "patient001"))
+    for path in (dicom / "study0").iterdir():
+        header = pydicom.dcmread(path)
+        header.PixelData = (4000 - header.pixel_array).astype(np.uint16).tobytes()
+        header.PhotometricInterpretation = "MONOCHROME1"
+        header.save_as(path)
+    np.testing.assert_allclose(images(rows_of(build(dicom), "patient001")), expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"PixelSpacing": None}, "IM0.dcm: missing PixelSpacing"),
+        ({"SeriesInstanceUID": None}, "IM0.dcm: missing SeriesInstanceUID"),
+        ({"PixelData": b"\0\0"}, "IM0.dcm: no readable DICOM image"),
+    ],
+)
+def test_bad_dicom(dicom, fields, message):
+    path = dicom / "study0" / "IM0.dcm"
+    series = pydicom.dcmread(path).SeriesInstanceUID
+    write_slice(path, np.ones((36, 40)), series=series, position=0, **fields)
+    with pytest.raises(ZooError, match=message):
+        build(dicom)
+    assert [entry["item"] for entry in build(dicom, skip_bad=True).info["skipped"]] == ["study0/IM0.dcm"]
+
+
+def test_dicom_series_of_two_shapes(dicom):
+    path = dicom / "study0" / "IM0.dcm"
+    series = pydicom.dcmread(path).SeriesInstanceUID
+    write_slice(path, np.ones((10, 10)), series=series, position=0)
+    with pytest.raises(ZooError, match=r"study0/IM0.dcm: slices of shapes \[\(10, 10\), \(36, 40\)\]"):
+        build(dicom)
+
+
+def test_bad_nifti_is_named_or_skipped(nifti):
+    (nifti / "p3" / "scan.nii.gz").write_bytes(b"x")
+    write_nifti(nifti / "p4" / "scan.nii.gz", np.full((9, 9, 2), 5, np.int16))
+    write_nifti(nifti / "p5" / "scan.nii.gz", np.full((9, 9, 2, 2), 5, np.int16))
+    with pytest.raises(ZooError, match="p3/scan.nii.gz: truncated or no NIfTI"):
+        build(nifti)
+    skipped = build(nifti, skip_bad=True).info["skipped"]
+    assert [entry["item"] for entry in skipped] == [f"p{number}/scan.nii.gz" for number in (3, 4, 5)]
+    assert "all values are 5" in skipped[1]["reason"] and "expected 2 or 3 dimensions" in skipped[2]["reason"]
+
+
+def test_bad_requests(nifti, tmp_path):
+    with pytest.raises(ZooError, match="channels 2"):
+        build(nifti, channels=2)
+    with pytest.raises(ZooError, match="NIfTI is grey; expected 1 channel"):
+        build(nifti, channels=3)
+    with pytest.raises(ZooError, match="spacing 0"):
+        build(nifti, spacing=0)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ZooError, match="holds nothing usable; expected pictures"):
+        build(tmp_path / "empty")
+    Image.new("L", (8, 8)).save(nifti / "a.png")
+    with pytest.raises(ZooError, match="holds NIfTI and pictures; expected"):
+        build(nifti)
