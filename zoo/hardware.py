@@ -7,13 +7,18 @@ from pathlib import Path
 import torch
 
 
-def describe_hardware() -> str:
-    """The accelerator or processor, the threads in use and the torch version, in one line."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = models[0] if models else name
-    return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} CPU cores, torch {torch.__version__}"
+def describe_hardware(device: torch.device) -> str:
+    """The machine in one line: GPU, or processor with cores and threads, and torch's version."""
+    if device.type == "cuda":
+        machine = torch.cuda.get_device_name(device)
+    else:
+        machine = f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{machine}, torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """The processor's name, which Linux tells in a file."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -251,7 +251,7 @@ class Run:
             "images_seen": state.images_seen,
             "epochs": state.epoch,
             "seconds": round(state.seconds, 1),
-            "hardware": describe_hardware(),
+            "hardware": describe_hardware(self.device),
             "seed": self.recipe.seed,
             "code_version": _code_version(),
             "selected_by": {decide: state.best},

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from zoo.errors import ZooError
 from zoo.figures import image_grid
 from zoo.files import atomic_folder
+from zoo.progress import track
 
 LIST_FILE = "samples.csv"
 GRID_SEEDS = 16
@@ -66,8 +65,7 @@ def write_samples(
         with open(folder / LIST_FILE, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["file", "seed", "index", *pipe.class_names])
-            shown = {"console": Console(stderr=True), "disable": len(batches) == 1 or not progress}
-            for indices in track(batches, "sampling", **shown):
+            for indices in track(batches, "sampling", disable=len(batches) == 1 or not progress):
                 drawn = _class_names(pipe, call, sample_generators(seed, indices))
                 generators = sample_generators(seed, indices)
                 try:
@@ -98,7 +96,7 @@ def _class_names(pipe, call: dict, generators: list) -> list[list[str]]:
     if not pipe.class_names:
         return [[]] * len(generators)
     conditions = {name: label for name, label in call.items() if name != "class_labels"}
-    labels = pipe._labels(call.get("class_labels"), conditions, generators).tolist()
+    labels = pipe.draw_labels(call.get("class_labels"), conditions, generators).tolist()
     known = [[*names, "any"] for names in pipe.class_names.values()]
     return [[names[index] for names, index in zip(known, row, strict=True)] for row in labels]
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from rich.progress import track
 
 from zoo.errors import ZooError
 from zoo.metrics.functional import ssim
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure, share_figure
+from zoo.progress import track
 
 MAX_SHIFT = 2
 NUM_OTHERS = 50

@@ -1,6 +1,5 @@
 """What does it cost? Parameters, speed, memory, and the machine they were measured on."""
 
-import os
 import platform
 import resource
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from zoo.hardware import describe_hardware
 from zoo.metrics.intervals import mean_figure
 from zoo.pipelines import sample_generators
 
@@ -34,25 +34,8 @@ def cost_group(pipe, settings: dict, model_dir: str | Path | None = None) -> dic
     group["peak_memory_mb"] = _peak_mb(device)
     if model_dir is not None:
         group["checkpoint_mb"] = sum(path.stat().st_size for path in Path(model_dir).rglob("*.safetensors")) / 1e6
-    group["hardware"] = hardware(device)
+    group["hardware"] = describe_hardware(device)
     return group
-
-
-def hardware(device: torch.device) -> str:
-    """The machine in one line: processor, threads or GPU, and torch's version."""
-    if device.type == "cuda":
-        machine = torch.cuda.get_device_name(device)
-    else:
-        machine = f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return f"{machine}, torch {torch.__version__}"
-
-
-def _processor() -> str:
-    """The processor's name, which Linux tells in a file."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _reset_peak(device: torch.device) -> None:

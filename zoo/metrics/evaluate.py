@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import track
 
 from zoo.datasets import BuiltDataset, check_compatible
 from zoo.errors import ZooError
@@ -20,6 +19,7 @@ from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor
 from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_split
 from zoo.metrics.intervals import mean_figure
 from zoo.pipelines import sample_generators
+from zoo.progress import track
 
 SCHEMA_VERSION = 1
 GROUPS = ("cost", "copying", "diversity", "distribution", "projection")

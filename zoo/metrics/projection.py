@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import datasets
 import torch
-from rich.progress import track
 
 from zoo.errors import ZooError
 from zoo.metrics.functional import cc, mse, psnr, ssim
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure
 from zoo.pipelines import sample_generators
+from zoo.progress import track
 
 NUM_IMAGES = 128
 METRICS = {"ssim": ssim, "cc": cc, "mse": mse, "psnr": psnr}

@@ -202,7 +202,7 @@ class ConditionalDDPMPipeline(DDPMSampling, ZooPipeline):
         generators = self._generators(generator, batch_size)
         scale = self.config.default_guidance if guidance_scale is None else guidance_scale
         # 1. Classes and noise of each sample
-        labels = self._labels(class_labels, conditions, generators)
+        labels = self.draw_labels(class_labels, conditions, generators)
         sample = self._start(generators, self.default_steps if num_inference_steps is None else num_inference_steps)
         open_labels = self.unet.open_labels.expand(batch_size, -1)
 
@@ -221,11 +221,19 @@ class ConditionalDDPMPipeline(DDPMSampling, ZooPipeline):
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return self.unet(sample, timestep)
 
-    def _labels(self, class_labels, conditions: dict, generators: list[torch.Generator]) -> torch.Tensor:
-        """`(batch_size, num_conditions)` class indices; what is `None` is drawn with the training frequencies.
+    def draw_labels(self, class_labels, conditions: dict, generators: list[torch.Generator]) -> torch.Tensor:
+        """The classes of a call: what is `None` is drawn with the frequencies of the training images.
 
         A number is drawn for every condition, also for those that are given, so that the noise drawn afterwards does
         not depend on what was asked for.
+
+        Args:
+            class_labels: As in the call.
+            conditions (`dict`): The further conditions, as in the call.
+            generators (`list[torch.Generator]`): One a sample; they move on by as many numbers as there are conditions.
+
+        Returns:
+            `torch.Tensor` of shape `(len(generators), num_conditions)`: Class indices.
 
         Raises:
             ValueError: If a condition or class is unknown.

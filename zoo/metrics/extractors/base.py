@@ -5,11 +5,11 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
-from rich.progress import track
 from safetensors.torch import load_file, save
 
 from zoo.errors import ZooError
 from zoo.files import write_atomic
+from zoo.progress import track
 
 
 class FeatureExtractor(ABC):
