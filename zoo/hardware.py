@@ -7,8 +7,13 @@ from pathlib import Path
 import torch
 
 
-def describe_hardware(device: torch.device) -> str:
-    """The machine in one line: GPU, or processor with cores and threads, and torch's version."""
+def describe_hardware(device: torch.device | None = None) -> str:
+    """The machine in one line: GPU, or processor with cores and threads, and torch's version.
+
+    Args:
+        device (`torch.device`, *optional*): Where the work is done; the GPU by default, if there is one.
+    """
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cuda":
         machine = torch.cuda.get_device_name(device)
     else:

@@ -188,3 +188,13 @@ def test_two_processes_share_the_batches(recipe, tmp_path):
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["images_seen"] == last["step"] * 32
     assert (run / "pipeline" / "model_index.json").exists()
+
+
+def test_accumulation_mixed_precision_and_tracker(recipe, tmp_path):
+    settings = ["--epochs", "1", "--batch_size", "16", "--gradient_accumulation_steps", "2"]
+    train_diffusion.main([*recipe("mixed"), *settings, "--mixed_precision", "bf16", "--tracker", "tensorboard"])
+    run = tmp_path / "runs" / "mixed"
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == -(-last["images_seen"] // 32)  # two batches of 16 a step; an epoch ends with a step
+    assert any("tfevents" in path.name for path in run.rglob("*"))
+    assert zoo.from_pretrained(run / "pipeline").unet.dtype == torch.float32
