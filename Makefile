@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo test test-all quality
+.PHONY: setup demo space test test-all quality
 
 setup: .venv/.installed
 
@@ -18,6 +18,10 @@ setup: .venv/.installed
 # Trains two small models and shows the published ones. `make demo DATASET=DIR` measures the published ones on DIR.
 demo: setup
 	$(BIN)/python training/demo.py $(if $(DATASET),--dataset "$(DATASET)")
+
+# Opens the Space on this machine. `ZOO_MODELS=FOLDER_OR_HUB_ID,… make space` shows other models than the published ones.
+space: setup
+	$(BIN)/python spaces/cardiac-mri-zoo/app.py
 
 # One thread a worker: two workers share two cores.
 test: setup

@@ -24,6 +24,8 @@ from zoo.errors import ZooError
 from zoo.figures import image_grid
 from zoo.files import atomic_folder, write_atomic
 from zoo.hardware import describe_hardware
+from zoo.hub.loading import find_folder
+from zoo.hub.metrics_file import load_metrics
 from zoo.pipelines import sample_generators
 
 LOG_EVERY = 50  # optimiser steps
@@ -246,11 +248,14 @@ class Run:
 
     def _save_pipeline(self, pipeline, decide: str) -> None:
         state = self.progress
+        before = {"images_seen": 0, "seconds": 0.0}
+        if self.recipe.init_from:  # what the weights saw there counts too
+            before |= load_metrics(find_folder(self.recipe.init_from)).get("training", {})
         training = {
             "recipe": self.recipe.name,
-            "images_seen": state.images_seen,
+            "images_seen": before["images_seen"] + state.images_seen,
             "epochs": state.epoch,
-            "seconds": round(state.seconds, 1),
+            "seconds": round(before["seconds"] + state.seconds, 1),
             "hardware": describe_hardware(self.device),
             "seed": self.recipe.seed,
             "code_version": _code_version(),

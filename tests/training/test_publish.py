@@ -1,0 +1,50 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import publish
+import zoo
+from zoo.errors import ZooError
+
+
+@pytest.fixture
+def run(tmp_path, conditional_ddpm):
+    folder = tmp_path / "runs" / "tiny"
+    conditional_ddpm.save_pretrained(folder / "pipeline")
+    content = {"schema_version": 1, "model": {"name": "tiny", "family": "ddpm"}, "training": {"images_seen": 32}}
+    (folder / "pipeline" / "metrics.json").write_text(json.dumps(content))
+    (folder / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    return folder
+
+
+def test_a_run_becomes_a_published_folder(run, tmp_path):
+    output = tmp_path / "cards"
+    chosen = ["--scheduler", "DDIMScheduler", "--num_inference_steps", "4", "--guidance_scale", "2"]
+    publish.main([str(run), "--output_dir", str(output), *chosen])
+    folder = output / "tiny"
+    found = {path.name for path in folder.iterdir()}
+    assert {"README.md", "metrics.json", "model_index.json", "recipe.yaml", "samples.png", "pipeline.py"} <= found
+    weights = load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    pipe = zoo.from_pretrained(folder)
+    assert pipe.default_settings == {
+        "scheduler": "DDIMScheduler",
+        "num_inference_steps": 4,
+        "guidance_scale": 2.0,
+    }
+    assert json.loads((folder / "metrics.json").read_text())["training"]["images_seen"] == 32
+
+
+@pytest.mark.parametrize("options", [["--scheduler", "UNet2DModel"], ["--scheduler", "Nothing"]])
+def test_what_is_no_scheduler_is_refused(run, tmp_path, options):
+    with pytest.raises(ZooError, match="--scheduler: expected a scheduler class of diffusers"):
+        publish.main([str(run), "--output_dir", str(tmp_path / "cards"), *options])
+    assert not (tmp_path / "cards").exists()
+
+
+def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
+    dcgan.save_pretrained(tmp_path / "run" / "pipeline")
+    with pytest.raises(ZooError, match="a DCGANPipeline has no default_steps"):
+        publish.main([str(tmp_path / "run"), "--num_inference_steps", "4"])
