@@ -32,3 +32,4 @@ test-all: setup
 
 quality: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .

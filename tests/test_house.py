@@ -34,7 +34,10 @@ def test_constraints_are_exact_and_satisfy_every_dependency_of_the_makefile():
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)  # no local version, no address
     pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
     extras = PROJECT["optional-dependencies"]
-    dependencies = [*PROJECT["dependencies"], *(line for extra in ("eval", "train", "dev") for line in extras[extra])]
+    dependencies = [
+        *PROJECT["dependencies"],
+        *(line for extra in ("eval", "space", "train", "dev") for line in extras[extra]),
+    ]
     for requirement in map(Requirement, dependencies):
         name = canonicalize_name(requirement.name)
         assert name == PROJECT["name"] or requirement.specifier.contains(pins[name]), requirement

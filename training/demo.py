@@ -18,6 +18,7 @@ import zoo.datasets
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
+from zoo.hub.metrics_file import load_metrics
 from zoo.hub.samples import sample_grid
 from zoo.hub.tables import list_models, results_table
 
@@ -37,7 +38,7 @@ class Demo:
         overrides (`list[str]`): Recipe keys of both trainings, as on their command line.
 
     Raises:
-        ZooError: If `dataset` is no such folder, or a published model has no figures.
+        ZooError: If `dataset` is no such folder.
     """
 
     def __init__(self, output: Path = OUTPUT, dataset: Path | None = None, overrides: list[str] = ()):
@@ -46,11 +47,8 @@ class Demo:
         self.started = time.perf_counter()
         self.commands: list[str] = []
         self.published = list_models("model_cards")
-        # What cannot work is better known now than after the trainings.
         if dataset is not None:
-            zoo.datasets.load(dataset)
-        elif self.published:
-            results_table(self.published)
+            zoo.datasets.load(dataset)  # better refused now than after the trainings
 
     def run(self) -> Path:
         """Does all of it and returns the report's path."""
@@ -89,8 +87,12 @@ class Demo:
 
     def section(self, title: str, origin: str, folders: list[Path]) -> str:
         """A part of the report: the table of some models and a picture of each, and where the figures come from."""
-        self.console.print(f"\n{title} ({origin}):\n{results_table(folders, 'text')}")
-        parts = [f"## {title}", f"Figures: **{origin}**.", results_table(folders)]
+        parts = [f"## {title}"]
+        if any("dataset" in load_metrics(folder) for folder in folders):
+            self.console.print(f"\n{title} ({origin}):\n{results_table(folders, 'text')}")
+            parts += [f"Figures: **{origin}**.", results_table(folders)]
+        else:
+            parts.append("None of them has been evaluated yet.")
         for folder in folders:
             self.say(f"Generating hearts with {folder.name}")
             pipe = zoo.from_pretrained(folder)

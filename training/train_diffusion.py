@@ -16,7 +16,16 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
+from common.data import (
+    ImageTensors,
+    augment,
+    check_fits,
+    class_frequencies,
+    class_names_of,
+    pixel_spacing,
+    split_of,
+    to_network,
+)
 from common.recipe import Recipe, parse_recipe
 from common.run import Run, told_in_one_line
 from zoo.errors import ZooError
@@ -84,16 +93,13 @@ def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma,
     return torch.cat(losses).mean().item()
 
 
-def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]]):
-    """A new network, or the one of `init_from`; an unconditional recipe may start from a conditional model."""
+def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]], source=None):
+    """A new network, or that of the pipeline `source`; an unconditional recipe may start from a conditional model."""
+    if source is not None:
+        check_fits(source, recipe.init_from, data)
+        conditional = isinstance(source.unet, ConditionalUNet2DModel)
+        return source.unet.unconditional_unet() if conditional and not recipe.conditions else source.unet
     channels, size = data.images.shape[1:3]
-    if recipe.init_from:
-        model = zoo.from_pretrained(recipe.init_from).unet
-        if isinstance(model, ConditionalUNet2DModel) and not recipe.conditions:
-            model = model.unconditional_unet()
-        if model.config.sample_size != size:
-            raise ZooError(f"{recipe.init_from}: makes {model.config.sample_size} pixels, the dataset has {size}")
-        return model
     width = {
         "sample_size": size,
         "block_out_channels": recipe.block_out_channels,
@@ -124,13 +130,19 @@ def main(arguments: list[str] | None = None) -> None:
     built = zoo.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
-    class_names = class_names_of(train_split, recipe.conditions)
+    source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
+    if source is not None and recipe.conditions:
+        class_names = source.class_names  # a condition that one's own patients lack is left open
+        if not class_names:
+            raise ZooError(f"{recipe.init_from}: is unconditional, the recipe has conditions")
+    else:
+        class_names = class_names_of(train_split, recipe.conditions)
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(validation_split, class_names)
     run.describe_dataset(built)
 
     # Model, noise process, optimiser
-    model = build_model(recipe, train, class_names)
+    model = build_model(recipe, train, class_names, source)
     scheduler = DDPMScheduler(
         num_train_timesteps=recipe.num_train_timesteps,
         beta_schedule=recipe.beta_schedule,

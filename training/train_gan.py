@@ -19,10 +19,9 @@ from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, augment, pixel_spacing, split_of, to_network
+from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
 from common.recipe import Recipe, parse_recipe
 from common.run import Run, told_in_one_line
-from zoo.errors import ZooError
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
 from zoo.models import DCGANDiscriminator, DCGANGenerator
@@ -56,16 +55,12 @@ def build_models(recipe: GANRecipe, data: ImageTensors) -> tuple[DCGANGenerator,
     discriminator = DCGANDiscriminator(size, channels, recipe.discriminator_channels)
     if not recipe.init_from:
         return DCGANGenerator(size, channels, recipe.latent_dim, recipe.generator_channels), discriminator
-    generator = zoo.from_pretrained(recipe.init_from).generator_model
-    if (generator.config.sample_size, generator.config.out_channels) != (size, channels):
-        raise ZooError(
-            f"{recipe.init_from}: makes {generator.config.sample_size} pixels and {generator.config.out_channels} "
-            f"channels, the dataset has {size} and {channels}"
-        )
+    source = zoo.from_pretrained(recipe.init_from)
+    check_fits(source, recipe.init_from, data)
     kept = Path(recipe.init_from).parent / "discriminator"
     if kept.is_dir():  # a published folder has none: its discriminator starts anew
         discriminator = DCGANDiscriminator.from_pretrained(kept)
-    return generator, discriminator
+    return source.generator_model, discriminator
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -66,6 +66,14 @@ def test_published_figures_are_shown_as_such(pretend):
     assert Path("out/heart.png").exists()
 
 
+def test_a_published_model_without_figures_is_shown_all_the_same(pretend):
+    save_model(Path("model_cards/heart"))
+    Path("model_cards/heart/metrics.json").unlink()
+    section = demo.Demo(Path("out")).run().read_text().partition("## Published models")[2]
+    assert "None of them has been evaluated yet." in section
+    assert "(heart.png)" in section
+
+
 def test_on_a_named_dataset_copies_of_the_published_models_are_measured(pretend, monkeypatch):
     monkeypatch.setattr(demo.zoo.datasets, "load", lambda folder: None)
     save_model(Path("model_cards/heart"))

@@ -198,3 +198,22 @@ def test_accumulation_mixed_precision_and_tracker(recipe, tmp_path):
     assert last["step"] == -(-last["images_seen"] // 32)  # two batches of 16 a step; an epoch ends with a step
     assert any("tfevents" in path.name for path in run.rglob("*"))
     assert zoo.from_pretrained(run / "pipeline").unet.dtype == torch.float32
+
+
+def test_fine_tuning_on_patients_without_classes_leaves_them_open(recipe, tmp_path, phantom):
+    train_diffusion.main([*recipe("source"), "--epochs", "1"])
+    built = zoo.datasets.load(phantom)
+    built.dataset = built.dataset.remove_columns(["pathology", "phase"])
+    own = str(zoo.datasets.save(built, tmp_path / "own"))
+    source = ["--init_from", str(tmp_path / "runs" / "source" / "pipeline"), "--dataset", own, "--epochs", "1"]
+    train_diffusion.main([*recipe("tuned"), *source])
+    tuned = tmp_path / "runs" / "tuned" / "pipeline"
+    assert zoo.from_pretrained(tuned).class_names["phase"] == ["ED", "ES"]
+    seen = [json.loads((tmp_path / "runs" / run / "pipeline" / "metrics.json").read_text())["training"]["images_seen"]
+            for run in ("source", "tuned")]  # fmt: skip
+    assert seen[1] == 2 * seen[0]
+
+    train_diffusion.main([*recipe("plain"), *source, "--conditions", "[]"])
+    plain = ["--init_from", str(tmp_path / "runs" / "plain" / "pipeline")]
+    with pytest.raises(ZooError, match="is unconditional, the recipe has conditions"):
+        train_diffusion.main([*recipe("wrong"), *plain])

@@ -86,6 +86,20 @@ def pixel_spacing(split) -> float | None:
     return float(split[0]["pixel_spacing"][0]) if "pixel_spacing" in split.column_names else None
 
 
+def check_fits(pipe, name: str, data: ImageTensors) -> None:
+    """Makes sure that a pipeline to go on from makes images like those of the data.
+
+    Raises:
+        ZooError: If size or channels differ.
+    """
+    channels, size = data.images.shape[1:3]
+    if (pipe.sample_size, pipe.num_channels) != (size, channels):
+        raise ZooError(
+            f"{name}: makes {pipe.sample_size} pixels and {pipe.num_channels} channels, "
+            f"the dataset has {size} and {channels}"
+        )
+
+
 def to_network(images: torch.Tensor) -> torch.Tensor:
     """8-bit images as the networks see them: float32 in [-1, 1]."""
     return images.float() / 127.5 - 1
