@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     ema = EMAModel(run.accelerator.unwrap_model(generator).parameters(), decay=recipe.ema_decay)
     ema.to(run.device)
     run.accelerator.register_for_checkpointing(*schedulers, ema)
+    extractor = EfficientNetLite0Extractor()
+    real_features = extract(extractor, validation.images)
     run.start()
 
     latent_dim = run.accelerator.unwrap_model(generator).config.latent_dim
@@ -105,9 +107,6 @@ def main(arguments: list[str] | None = None) -> None:
         latents = torch.randn(16, 64, latent_dim, generator=torch.Generator().manual_seed(0))
         update_bn(latents.to(run.device), network)
         return DCGANPipeline(network.eval(), pixel_spacing_mm=pixel_spacing(train_split))
-
-    extractor = EfficientNetLite0Extractor()
-    real_features = extract(extractor, validation.images)
 
     def evaluate() -> dict[str, float]:
         pipe, images = build_pipeline(), []
