@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ COLUMNS = (
 )
 # Shown only where somebody has measured it; the others are always there
 OPTIONAL = "fid_inception_v3"
+FILE_WIDTH = 160  # characters
 
 
 def list_models(root: str | os.PathLike) -> list[Path]:
@@ -181,10 +183,11 @@ def models_table(root: str | os.PathLike) -> str:
 
 
 def _rendered(*tables) -> str:
-    """Tables of rich as text, as wide as the terminal."""
+    """Tables of rich as text, as wide as the terminal, or wide enough for a file or pipe."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=shutil.get_terminal_size((160, 40)).columns)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else FILE_WIDTH
+    console = Console(file=io.StringIO(), width=width)
     console.print(*tables, sep="\n")
     return console.file.getvalue()
 
