@@ -42,6 +42,7 @@ class DiffusionRecipe(Recipe):
     block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
     attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
     layers_per_block: int = 1
+    patch_size: int = 1  # pixels a side that the U-Net takes as one position
     attention_head_dim: int = 32
     norm_num_groups: int = 8
     dropout: float = 0.0
@@ -115,6 +116,7 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
         class_frequencies=frequencies,
         channels=channels,
         attention_levels=recipe.attention_levels,
+        patch_size=recipe.patch_size,
         **width,
     )
     return model if recipe.conditions else model.unconditional_unet()
