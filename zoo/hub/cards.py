@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from zoo.datasets import acdc
+from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.hub import layout
 from zoo.hub.figures_text import duration, metric_name, text, value_of
@@ -36,12 +37,6 @@ GROUPS = {
     "utility": ("Usefulness", "What a network gains from the samples when it is tested on real images."),
     "cost": ("Cost", "On the machine named below."),
 }
-FAMILIES = {
-    "dcgan": "A DCGAN (Radford et al., 2016): a generator of fractionally strided convolutions, trained against a "
-    "discriminator; one pass of the network makes an image.",
-    "ddpm": "A denoising diffusion model (Ho et al., 2020): a U-Net that turns noise into an image in several steps.",
-}
-SCRIPTS = {"dcgan": "training/train_gan.py", "ddpm": "training/train_diffusion.py"}
 # By dataset name: the licence that binds the weights, what the images are, and the citation that the licence asks for
 SOURCES = {
     "ACDC": (
@@ -85,13 +80,13 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
     """What the template is filled with."""
     training = metrics.get("training", {})
     data = training.get("dataset", {})
-    family = metrics.get("model", {}).get("family", "")
+    family = FAMILIES.get(metrics.get("model", {}).get("family"))
     arguments = {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}
     license, images, citation = SOURCES.get(data.get("name"), UNKNOWN_SOURCE)
     return {
         "name": name,
-        "family": family,
-        "description": FAMILIES.get(family, "An image generator."),
+        "family": family.name if family else "",
+        "description": family.description if family else "An image generator.",
         "classes": _classes(folder, index),
         "spacing": arguments.get("pixel_spacing_mm"),
         "default_steps": arguments.get("default_steps"),
@@ -105,7 +100,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "data": data,
         "training": training,
         "training_time": duration(training["seconds"]) if "seconds" in training else None,
-        "script": SCRIPTS.get(family),
+        "script": family.script if family else None,
         "dataset": metrics.get("dataset"),
         "samples": metrics.get("samples"),
         "sections": [_section(group, metrics) for group in GROUPS if group in metrics],
