@@ -1,10 +1,16 @@
 """Fixtures for all tests: a Hub server in a process of its own, and models small enough to run in a blink."""
 
+import contextlib
+import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -47,6 +53,31 @@ class Hub:
 
         return HfApi(endpoint=self.url, token=self.token)
 
+    def cli(self, *arguments, **env: str) -> subprocess.CompletedProcess:
+        """Runs `cardiac-zoo` in a fresh process with further variables of the environment."""
+        command = [sys.executable, "-c", "from zoo.cli import main; main()", *map(str, arguments)]
+        return subprocess.run(command, env={**self.env, **env}, capture_output=True, text=True, timeout=200)
+
+    @contextlib.contextmanager
+    def hold(self, path: str):
+        """Inside, requests to paths that a regular expression finds wait; yields a function that awaits one."""
+
+        def ask(action: str, method: str = "POST") -> int:
+            with urlopen(Request(f"{self.url}/test/{action}", method=method)) as answer:
+                return json.load(answer)
+
+        def wait() -> None:
+            deadline = time.monotonic() + 120
+            while not ask("waiting", "GET"):
+                assert time.monotonic() < deadline, f"nobody has asked for {path}"
+                time.sleep(0.05)
+
+        ask(f"hold?path={quote(path)}")
+        try:
+            yield wait
+        finally:
+            ask("release")
+
     def python(self, code: str, *, with_zoo: bool = True) -> str:
         """Runs Python code in a fresh process, where `zoo` cannot be imported if it is told so; returns its output."""
         code = code if with_zoo else BLOCK_ZOO + code
@@ -73,13 +104,76 @@ def dcgan():
     import torch
 
     from zoo.models import DCGANGenerator
-    from zoo.pipelines import DCGANPipeline
+    from zoo.pipelines import GANPipeline
 
     torch.manual_seed(0)
     generator = DCGANGenerator(16, 1, latent_dim=8, base_channels=8)
     for parameter in generator.parameters():  # untrained weights are so small that all images are nearly one
         torch.nn.init.normal_(parameter, 0.0, 0.5)
-    return DCGANPipeline(generator.eval(), pixel_spacing_mm=2.0)
+    return GANPipeline(generator.eval(), "dcgan", pixel_spacing_mm=2.0)
+
+
+@pytest.fixture
+def acgan():
+    """An ACGAN of 16x16 images with two conditions."""
+    import torch
+
+    from zoo.models import ACGANGenerator
+    from zoo.pipelines import GANPipeline
+
+    torch.manual_seed(0)
+    generator = ACGANGenerator(
+        conditions=["pathology", "phase"],
+        class_names={"pathology": ["NOR", "HCM"], "phase": ["ED", "ES"]},
+        class_frequencies={"pathology": [0.25, 0.75], "phase": [0.5, 0.5]},
+        sample_size=16,
+        latent_dim=8,
+        embedding_dim=4,
+        base_channels=8,
+    )
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.5)
+    return GANPipeline(generator.eval(), "acgan", pixel_spacing_mm=2.0)
+
+
+@pytest.fixture
+def infogan():
+    """An InfoGAN of 16x16 images with three categories and two continuous codes."""
+    import torch
+
+    from zoo.models import DCGANGenerator
+    from zoo.pipelines import GANPipeline
+
+    torch.manual_seed(0)
+    generator = DCGANGenerator(16, 1, latent_dim=6 + 3 + 2, base_channels=8, upsampling="bilinear")
+    for parameter in generator.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.5)
+    return GANPipeline(generator.eval(), "infogan", categories=3, continuous_codes=2, pixel_spacing_mm=2.0)
+
+
+@pytest.fixture
+def cvae():
+    """A convolutional VAE of 16x16 images."""
+    import torch
+
+    from zoo.models import ConvolutionalVAE
+    from zoo.pipelines import VAEPipeline
+
+    torch.manual_seed(0)
+    network = ConvolutionalVAE(16, 1, 8, block_out_channels=[8, 8], final_channels=8, extra_layers=1, norm_num_groups=2)
+    return VAEPipeline(network.eval(), "cvae", pixel_spacing_mm=2.0)
+
+
+@pytest.fixture
+def style_transfer(cvae):
+    """Style transfer on the convolutional VAE, with the style of noise."""
+    import torch
+
+    from zoo.style import build_style_transfer
+
+    images = torch.randint(256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    settings = {"learning_rate": 0.05, "num_iterations": 2, "pixel_spacing_mm": 2.0}
+    return build_style_transfer(cvae.vae, images, **settings)
 
 
 def tiny_sampler():
@@ -125,7 +219,9 @@ def unconditional_ddpm(conditional_ddpm):
     return pipe
 
 
-@pytest.fixture(params=["dcgan", "conditional_ddpm", "unconditional_ddpm"])
+@pytest.fixture(
+    params=["dcgan", "acgan", "infogan", "cvae", "style_transfer", "conditional_ddpm", "unconditional_ddpm"]
+)
 def any_pipeline(request):
     """Each kind of pipeline in turn."""
     return request.getfixturevalue(request.param)
@@ -199,3 +295,58 @@ def metrics() -> dict:
             "dataset": {"name": "ACDC", "preset": "acdc-64", "n_images": 1526, "n_patients": 80},
         },
     }
+
+
+@pytest.fixture(scope="session")
+def published_once(tmp_path_factory) -> Path:
+    """Where `publishable` keeps what it makes once a session."""
+    return tmp_path_factory.mktemp("published") / "tiny"
+
+
+@pytest.fixture
+def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
+    """The folder of a model that is fit to be published, the test's own to spoil."""
+    from zoo.files import sha256
+    from zoo.hub import cards, metrics_file, samples
+
+    folder = published_once
+    if not folder.exists():
+        conditional_ddpm.save_pretrained(folder)
+        weights = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*.safetensors")}
+        metrics["model"] = {"name": "tiny", "family": "ddpm", "sha256": weights}
+        metrics_file.save(folder / metrics_file.METRICS_FILE, metrics)
+        samples.sample_grid(conditional_ddpm).save(folder / cards.SAMPLES_FILE)
+        cards.render_card(folder)
+    return shutil.copytree(folder, tmp_path / "tiny")
+
+
+@pytest.fixture
+def publishable_network(metrics, tmp_path) -> Path:
+    """The folder of a segmenter that is fit to be published."""
+    from zoo.files import sha256
+    from zoo.hub import metrics_file, networks
+    from zoo.models import UNetSegmenter
+
+    folder = tmp_path / "segmenter"
+    networks.save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder)
+    weights = {path.name: sha256(path) for path in folder.glob("*.safetensors")}
+    content = {key: metrics[key] for key in ("schema_version", "dataset", "training")}
+    content["training"] |= {"parameters": 1234, "selected_by": {"validation_loss": 0.1}}
+    content["model"] = {"name": "segmenter", "family": "segmenter", "sha256": weights}
+    content["segmentation"] = {"dice": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 25}}
+    metrics_file.save(folder / metrics_file.METRICS_FILE, content)
+    networks.render_network_card(folder)
+    return folder
+
+
+@pytest.fixture
+def signed_in(hub, monkeypatch):
+    """Lets this process take the test server for the Hub, with an empty cache and the token of `zoo`."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    files = constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{repo_id}")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "".join(files[1:]))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub.cache / "hub"))
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return hub

@@ -6,15 +6,12 @@ It types the commands that a user would type, says so as it goes, and writes `ou
 import argparse
 import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
-
-from rich.console import Console
 
 import zoo
 import zoo.datasets
+from common.shell import ONE_PROCESS, Shell
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
@@ -25,11 +22,9 @@ from zoo.hub.tables import list_models, results_table
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = Path("outputs/demo")
 SCRIPTS = {"dcgan-phantom-64": "train_gan.py", "ddpm-phantom-64": "train_diffusion.py"}
-# What accelerate would choose too, but not without a warning
-ONE_PROCESS = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no".split()
 
 
-class Demo:
+class Demo(Shell):
     """One run of the demo. The working directory is the project's root.
 
     Args:
@@ -42,10 +37,8 @@ class Demo:
     """
 
     def __init__(self, output: Path = OUTPUT, dataset: Path | None = None, overrides: list[str] = ()):
+        super().__init__()
         self.output, self.dataset, self.overrides = output, dataset, overrides
-        self.console = Console(highlight=False)
-        self.started = time.perf_counter()
-        self.commands: list[str] = []
         self.published = list_models("model_cards")
         if dataset is not None:
             zoo.datasets.load(dataset)  # better refused now than after the trainings
@@ -107,31 +100,11 @@ class Demo:
 
     def report(self, sections: list[str]) -> Path:
         """Writes the report and says where it is."""
-        minutes = (time.perf_counter() - self.started) / 60
-        head = f"# Cardiac MRI Zoo: the demo\n\n{describe_hardware()}; {minutes:.1f} minutes."
+        head = f"# Cardiac MRI Zoo: the demo\n\n{describe_hardware()}; {self.minutes:.1f} minutes."
         commands = "\n".join(["## What was run", "```bash", *self.commands, "```"])
         path = write_atomic(self.output / "report.md", "\n\n".join([head, *sections, commands]) + "\n")
         self.say(f"Done: {path}")
         return path
-
-    def say(self, text: str) -> None:
-        self.console.print(f"\n[bold]\\[{time.perf_counter() - self.started:4.0f} s] {text}[/bold]")
-
-    def command(self, *words) -> None:
-        """Shows a command and runs it.
-
-        Raises:
-            SystemExit: If it fails, with its exit code; it has told why itself.
-        """
-        line = " ".join(map(str, words))
-        self.commands.append(line)
-        self.console.print(f"$ {line}", style="cyan", markup=False, soft_wrap=True)
-        scripts = Path(sys.executable).parent
-        environment = {"OMP_NUM_THREADS": str(os.cpu_count()), **os.environ}  # accelerate launch would take one thread
-        environment["PATH"] = f"{scripts}{os.pathsep}{environment['PATH']}"
-        code = subprocess.run([scripts / words[0], *map(str, words[1:])], env=environment).returncode
-        if code:
-            raise SystemExit(code)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Trains a denoising diffusion model (Ho et al., 2020, arXiv 2006.11239), conditional or not.
+"""Trains a denoising diffusion model (Ho et al., 2020, arXiv 2006.11239), conditional or not, of pixels or of latents.
 
     accelerate launch training/train_diffusion.py --config training/recipes/ddpm-acdc-64.yaml
 
@@ -6,11 +6,9 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 """
 
 import dataclasses
-import math
 
 import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.optimization import get_scheduler
+from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel, compute_snr
 from torch.utils.data import DataLoader
 
@@ -26,18 +24,27 @@ from common.data import (
     split_of,
     to_network,
 )
+from common.latents import LatentTensors, load_autoencoder
+from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
 from common.run import Run, told_in_one_line
+from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
-from zoo.pipelines import ConditionalDDPMPipeline, UnconditionalDDPMPipeline
+from zoo.pipelines import ConditionalDDPMPipeline, LatentDiffusionPipeline, UnconditionalDDPMPipeline
 
 
 @dataclasses.dataclass(kw_only=True)
 class DiffusionRecipe(Recipe):
-    """Hyperparameters of a diffusion model; without `conditions` it is unconditional, a plain `UNet2DModel`."""
+    """Hyperparameters of a diffusion model.
+
+    Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
+    model of its latents (Rombach et al., 2022, arXiv 2112.10752).
+    """
 
     conditions: list[str] = dataclasses.field(default_factory=list)
+    autoencoder: str | None = None
+    augmented_copies: int = 8  # versions of each training image that are encoded
     condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
     block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
     attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
@@ -50,14 +57,21 @@ class DiffusionRecipe(Recipe):
     beta_schedule: str = "linear"  # linear (1e-4 … 0.02) or squaredcos_cap_v2 (cosine, Nichol & Dhariwal 2021)
     prediction_type: str = "epsilon"  # epsilon or v_prediction (Salimans & Ho 2022)
     min_snr_gamma: float | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 2e-4
-    lr_scheduler: str = "constant"  # of diffusers: constant, constant_with_warmup, linear, cosine, …
-    lr_warmup_steps: int = 0
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     weight_decay: float = 0.0
     num_inference_steps: int = 25
     guidance_scale: float = 1.0
+
+
+def network_input(images: torch.Tensor, recipe: DiffusionRecipe) -> torch.Tensor:
+    """What is noised of a batch, `(b, c, h, w)`: images in [-1, 1], augmented, or one of the latents of each."""
+    if images.ndim == 5:  # (b, copies, c, h, w), augmented before they were encoded
+        chosen = torch.randint(images.shape[1], (len(images),), device=images.device)
+        return images[torch.arange(len(images), device=images.device), chosen]
+    return augment(to_network(images), recipe)
 
 
 def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None) -> torch.Tensor:
@@ -70,7 +84,8 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
         target = noise
     else:
         target = scheduler.get_velocity(images, noise, timesteps)
-    prediction = model(noisy, timesteps, labels) if labels.shape[1] else model(noisy, timesteps).sample
+    prediction = model(noisy, timesteps, labels if labels.shape[1] else None)
+    prediction = getattr(prediction, "sample", prediction)  # a plain UNet2DModel wraps it
     loss = (prediction.float() - target).square().mean(dim=(1, 2, 3))
     if min_snr_gamma is not None:
         snr = compute_snr(scheduler, timesteps)
@@ -84,11 +99,12 @@ def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma,
     """The loss over all validation images, with the same noise and evenly spread timesteps at every call."""
     generator = torch.Generator().manual_seed(0)
     count, most = len(data), scheduler.config.num_train_timesteps
-    noise = torch.randn(data.images.shape, generator=generator)
+    noise = torch.randn((count, *data.images.shape[-3:]), generator=generator)
     timesteps = ((torch.randperm(count, generator=generator) + 0.5) * most / count).long()
     losses = []
     for part in torch.arange(count).split(batch_size):
-        images, labels = to_network(data.images[part].to(device)), data.labels[part].to(device)
+        images, labels = data.images[part].to(device), data.labels[part].to(device)
+        images = images[:, 0] if images.ndim == 5 else to_network(images)
         inputs = images, labels, noise[part].to(device), timesteps[part].to(device)
         losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma))
     return torch.cat(losses).mean().item()
@@ -96,11 +112,11 @@ def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma,
 
 def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]], source=None):
     """A new network, or that of the pipeline `source`; an unconditional recipe may start from a conditional model."""
+    latent = isinstance(data, LatentTensors)
     if source is not None:
-        check_fits(source, recipe.init_from, data)
-        conditional = isinstance(source.unet, ConditionalUNet2DModel)
-        return source.unet.unconditional_unet() if conditional and not recipe.conditions else source.unet
-    channels, size = data.images.shape[1:3]
+        plain = isinstance(source.unet, ConditionalUNet2DModel) and not recipe.conditions and not latent
+        return source.unet.unconditional_unet() if plain else source.unet
+    channels, size = data.images.shape[-3:-1]
     width = {
         "sample_size": size,
         "block_out_channels": recipe.block_out_channels,
@@ -119,7 +135,21 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
         patch_size=recipe.patch_size,
         **width,
     )
-    return model if recipe.conditions else model.unconditional_unet()
+    return model if recipe.conditions or latent else model.unconditional_unet()
+
+
+def autoencoder_of(recipe: DiffusionRecipe, data: ImageTensors, source=None) -> AutoencoderKL | None:
+    """The autoencoder whose latents are learned: the recipe's, or the one of the pipeline `source`.
+
+    Raises:
+        ZooError: If the recipe does not fit the one that it starts from.
+    """
+    if source is None:
+        return load_autoencoder(recipe.autoencoder, data) if recipe.autoencoder else None
+    check_fits(source, recipe.init_from, data)
+    if recipe.autoencoder:
+        raise ZooError(f"{recipe.init_from}: brings its own autoencoder or none; leave key 'autoencoder' out")
+    return getattr(source, "vae", None)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -142,6 +172,11 @@ def main(arguments: list[str] | None = None) -> None:
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(validation_split, class_names)
     run.describe_dataset(built)
+    autoencoder = autoencoder_of(recipe, train, source)
+    if autoencoder is not None:
+        autoencoder.to(run.device)
+        train = LatentTensors(train, autoencoder, recipe, recipe.augmented_copies, recipe.seed)
+        validation = LatentTensors(validation, autoencoder)
 
     # Model, noise process, optimiser
     model = build_model(recipe, train, class_names, source)
@@ -149,15 +184,13 @@ def main(arguments: list[str] | None = None) -> None:
         num_train_timesteps=recipe.num_train_timesteps,
         beta_schedule=recipe.beta_schedule,
         prediction_type=recipe.prediction_type,
+        clip_sample=autoencoder is None,  # latents are not bound to [-1, 1]
     )
     betas = (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, betas, weight_decay=recipe.weight_decay)
+    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
-    steps = math.ceil(len(loader) / recipe.gradient_accumulation_steps) * recipe.epochs
-    lr_scheduler = get_scheduler(
-        recipe.lr_scheduler, optimizer, num_warmup_steps=recipe.lr_warmup_steps, num_training_steps=steps
-    )
+    lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
     ema.to(run.device)
     run.accelerator.register_for_checkpointing(lr_scheduler, ema)
@@ -171,10 +204,11 @@ def main(arguments: list[str] | None = None) -> None:
     def build_pipeline():
         sampler = DPMSolverMultistepScheduler.from_config(scheduler.config, lambda_min_clipped=-5.1)
         settings = {"default_steps": recipe.num_inference_steps, "pixel_spacing_mm": pixel_spacing(train_split)}
+        guidance = {"default_guidance": recipe.guidance_scale}
+        if autoencoder is not None:
+            return LatentDiffusionPipeline(autoencoder, averaged_model(), sampler, **guidance, **settings)
         if recipe.conditions:
-            return ConditionalDDPMPipeline(
-                averaged_model(), sampler, default_guidance=recipe.guidance_scale, **settings
-            )
+            return ConditionalDDPMPipeline(averaged_model(), sampler, **guidance, **settings)
         return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
 
     def evaluate() -> dict[str, float]:
@@ -185,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                images = network_input(batch["image"], recipe)  # (b, c, h, w)
                 labels = batch["labels"]  # (b, number of conditions)
                 if recipe.conditions:
                     left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
@@ -204,7 +238,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
 
 
 def build_like(model) -> ConditionalUNet2DModel | UNet2DModel:

@@ -1,4 +1,4 @@
-"""Trains a DCGAN (Radford et al., 2016, arXiv 1511.06434) with the non-saturating loss of Goodfellow et al. (2014).
+"""Trains a generator against a discriminator: every adversarial family of `zoo.families`.
 
     accelerate launch training/train_gan.py --config training/recipes/dcgan-acdc-64.yaml
 
@@ -7,64 +7,150 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 
 import copy
 import dataclasses
-import math
+import inspect
 from pathlib import Path
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from diffusers.optimization import get_scheduler
+from diffusers import ModelMixin
 from diffusers.training_utils import EMAModel
-from torch.optim.swa_utils import update_bn
+from torch import nn
 from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.recipe import Recipe, parse_recipe
+import zoo.models
+from common.data import (
+    ImageTensors,
+    augment,
+    check_fits,
+    class_frequencies,
+    class_names_of,
+    pixel_spacing,
+    split_of,
+    to_network,
+)
+from common.diffaugment import diff_augment
+from common.gan_losses import (
+    class_loss,
+    code_loss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    r1_penalty,
+)
+from common.optimizers import OptimizerName, build_optimizer
+from common.recipe import Recipe, check_keywords, parse_recipe
 from common.run import Run, told_in_one_line
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.families import FAMILIES
+from zoo.figures import code_grid
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
-from zoo.models import DCGANDiscriminator, DCGANGenerator
-from zoo.pipelines import DCGANPipeline, sample_generators
+from zoo.pipelines import GANPipeline, sample_generators
+from zoo.pipelines.latents import LatentPrior
+
+# Keywords of the networks that the dataset sets, not the recipe
+FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_names", "class_frequencies")
 
 
 @dataclasses.dataclass(kw_only=True)
 class GANRecipe(Recipe):
-    """Hyperparameters of a DCGAN."""
+    """Hyperparameters of an adversarial training; `generator` and `discriminator` are the networks' own keywords."""
 
-    latent_dim: int = 100
-    generator_channels: int = 64
-    discriminator_channels: int = 64
+    family: str = "dcgan"
+    generator: dict = dataclasses.field(default_factory=dict)
+    discriminator: dict = dataclasses.field(default_factory=dict)
+    conditions: list[str] = dataclasses.field(default_factory=list)  # class columns, of families that know classes
+    condition_dropout: float = 0.0  # share of the generator's labels left open, each condition by itself
+    loss: Literal["non_saturating", "wasserstein", "hinge"] = "non_saturating"
+    real_label: float = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
+    gradient_penalty: float = 0.0  # 10 in WGAN-GP
+    r1_gamma: float = 0.0
+    r1_every: int = 16  # steps; the penalty is multiplied by as much (Karras et al., 2020, arXiv 1912.04958)
+    discriminator_steps: int = 1  # for one of the generator
+    auxiliary_weight: float = 1.0  # of the classes that an ACGAN's discriminator names
+    information_weight: float = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
+    diffaugment: list[Literal["color", "translation", "cutout"]] = dataclasses.field(default_factory=list)
+    optimizer: OptimizerName = "adam"
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 2e-4
-    lr_scheduler: str = "constant"
     adam_beta1: float = 0.5
     adam_beta2: float = 0.999
-    real_label: float = 1.0  # 0.9 is one-sided label smoothing (Salimans et al., 2016, arXiv 1606.03498)
     kid_samples: int = 500  # samples of a validation
 
 
-def adversarial_loss(logits: torch.Tensor, label: float) -> torch.Tensor:
-    """Binary cross-entropy of `(batch_size,)` logits against one label for all of them."""
-    return F.binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, label, dtype=torch.float32))
+def check_recipe(recipe: GANRecipe, source: str) -> tuple[type[ModelMixin], type[ModelMixin]]:
+    """The classes of the family's generator and discriminator, if the recipe suits them.
+
+    Raises:
+        ZooError: If it does not; it names the recipe's file and the key.
+    """
+    families = {name: family for name, family in FAMILIES.items() if family.script == "training/train_gan.py"}
+    if recipe.family not in families:
+        raise ZooError(f"{source}: key 'family' expects one of {', '.join(families)}, got '{recipe.family}'")
+    family = families[recipe.family]
+    classes = getattr(zoo.models, family.generator), getattr(zoo.models, family.discriminator)
+    for key, cls in zip(("generator", "discriminator"), classes, strict=True):
+        setattr(recipe, key, check_keywords(getattr(recipe, key), cls, key, source, taken=FROM_DATA))
+    if bool(recipe.conditions) != ("conditions" in inspect.signature(classes[0]).parameters):
+        expected = "none" if recipe.conditions else "some"
+        raise ZooError(f"{source}: key 'conditions' expects {expected} for family {recipe.family}")
+    norm = inspect.signature(classes[1]).parameters.get("norm")
+    if recipe.gradient_penalty and norm and recipe.discriminator.get("norm", norm.default) == "batch":
+        message = "key 'discriminator.norm' expects instance or none with a gradient_penalty, which is of single images"
+        raise ZooError(f"{source}: {message}")
+    return classes
 
 
-def build_models(recipe: GANRecipe, data: ImageTensors) -> tuple[DCGANGenerator, DCGANDiscriminator]:
-    """New networks, or those of `init_from`: its generator, and the discriminator that a run keeps beside it."""
+def build_networks(recipe: GANRecipe, classes, data: ImageTensors, class_names, pipe) -> tuple[ModelMixin, ModelMixin]:
+    """New networks, or those of `init_from` (`pipe`): its generator, and the discriminator a run keeps beside it."""
     channels, size = data.images.shape[1:3]
-    discriminator = DCGANDiscriminator(size, channels, recipe.discriminator_channels)
-    if not recipe.init_from:
-        return DCGANGenerator(size, channels, recipe.latent_dim, recipe.generator_channels), discriminator
-    source = zoo.from_pretrained(recipe.init_from)
-    check_fits(source, recipe.init_from, data)
+    known = {
+        "sample_size": size,
+        "in_channels": channels,
+        "out_channels": channels,
+        "conditions": recipe.conditions,
+        "class_names": class_names,
+        "class_frequencies": class_frequencies(data.labels, class_names),
+    }
+
+    def build(cls: type[ModelMixin], keywords: dict) -> ModelMixin:
+        from_data = {key: known[key] for key in inspect.signature(cls).parameters if key in known}
+        try:
+            return cls(**from_data, **keywords)
+        except ValueError as error:
+            raise ZooError(f"recipe: {error}") from error
+
+    discriminator = build(classes[1], recipe.discriminator)
+    if pipe is None:
+        return build(classes[0], recipe.generator), discriminator
+    check_fits(pipe, recipe.init_from, data)
     kept = Path(recipe.init_from).parent / "discriminator"
     if kept.is_dir():  # a published folder has none: its discriminator starts anew
-        discriminator = DCGANDiscriminator.from_pretrained(kept)
-    return source.generator_model, discriminator
+        discriminator = classes[1].from_pretrained(kept)
+    return pipe.generator_model, discriminator
+
+
+@torch.no_grad()
+def measure_batch_norm(network: nn.Module, batches: list[tuple[torch.Tensor, ...]]) -> None:
+    """Replaces BatchNorm's running statistics, which belong to the weights of the last steps, by those of batches."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    network.train()
+    for inputs in batches:
+        network(*inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def main(arguments: list[str] | None = None) -> None:
     recipe, switches = parse_recipe(GANRecipe, arguments)
+    classes = check_recipe(recipe, switches.config)
     if switches.dry_run:
         print(recipe.to_yaml())
         return
@@ -73,24 +159,32 @@ def main(arguments: list[str] | None = None) -> None:
     built = zoo.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
     train_split = split_of(built, "train")
-    train = ImageTensors(train_split, {})
+    source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
+    # A condition that one's own patients lack is left open
+    class_names = source.class_names if source is not None else class_names_of(train_split, recipe.conditions)
+    if list(class_names) != recipe.conditions:
+        raise ZooError(f"{recipe.init_from}: has the conditions {list(class_names)}, the recipe {recipe.conditions}")
+    train = ImageTensors(train_split, class_names)
     validation = ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
-    # Models, optimisers
-    generator, discriminator = build_models(recipe, train)
+    # Models, what latents are drawn from, optimisers
+    generator, discriminator = build_networks(recipe, classes, train, class_names, source)
+    codes = {key: discriminator.config.get(key, 0) for key in ("categories", "continuous_codes")}
+    noise_dim = generator.config.latent_dim - sum(codes.values())
+    if noise_dim < 1:
+        raise ZooError(f"recipe: key 'generator.latent_dim' expects more than the codes' {sum(codes.values())} numbers")
+    prior = LatentPrior(noise_dim, **codes)
+    for network in (generator, discriminator):  # a quarter faster on a CPU
+        network.to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
-    g_optimizer = torch.optim.Adam(generator.parameters(), recipe.generator_learning_rate, betas)
-    d_optimizer = torch.optim.Adam(discriminator.parameters(), recipe.discriminator_learning_rate, betas)
+    g_optimizer = build_optimizer(recipe.optimizer, generator.parameters(), recipe.generator_learning_rate, betas)
+    d_optimizer = build_optimizer(recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     generator, discriminator, g_optimizer, d_optimizer, loader = run.accelerator.prepare(
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
-    steps = math.ceil(len(loader) / recipe.gradient_accumulation_steps) * recipe.epochs
-    schedulers = [
-        get_scheduler(recipe.lr_scheduler, optimizer, num_warmup_steps=0, num_training_steps=steps)
-        for optimizer in (g_optimizer, d_optimizer)
-    ]
+    schedulers = [schedule_of(recipe, optimizer, loader) for optimizer in (g_optimizer, d_optimizer)]
     ema = EMAModel(run.accelerator.unwrap_model(generator).parameters(), decay=recipe.ema_decay)
     ema.to(run.device)
     run.accelerator.register_for_checkpointing(*schedulers, ema)
@@ -98,15 +192,16 @@ def main(arguments: list[str] | None = None) -> None:
     real_features = extract(extractor, validation.images)
     run.start()
 
-    latent_dim = run.accelerator.unwrap_model(generator).config.latent_dim
-
-    def build_pipeline() -> DCGANPipeline:
-        network = copy.deepcopy(run.accelerator.unwrap_model(generator))
+    def build_pipeline() -> GANPipeline:
+        network = copy.deepcopy(run.accelerator.unwrap_model(generator)).to(memory_format=torch.contiguous_format)
         ema.copy_to(network.parameters())
-        # BatchNorm's running statistics belong to the weights of the last steps, not to their average: measure anew.
-        latents = torch.randn(16, 64, latent_dim, generator=torch.Generator().manual_seed(0))
-        update_bn(latents.to(run.device), network)
-        return DCGANPipeline(network.eval(), pixel_spacing_mm=pixel_spacing(train_split))
+        draw = torch.Generator().manual_seed(0)
+        latents = [prior.join(*prior.draw(64, draw)) for _ in range(16)]
+        labels = [train.labels[torch.randint(len(train), (64,), generator=draw)] for _ in latents]
+        inputs = zip(latents, labels, strict=True) if recipe.conditions else zip(latents, strict=True)
+        measure_batch_norm(network, [tuple(part.to(run.device) for part in batch) for batch in inputs])
+        spacing = pixel_spacing(train_split)
+        return GANPipeline(network.eval(), recipe.family, **codes, pixel_spacing_mm=spacing)
 
     def evaluate() -> dict[str, float]:
         pipe, images = build_pipeline(), []
@@ -115,41 +210,75 @@ def main(arguments: list[str] | None = None) -> None:
         samples = (torch.cat(images) * 255).round().byte()
         return {"validation_kid": kid(extract(extractor, samples), real_features)}
 
-    def keep_discriminator() -> None:
-        if run.accelerator.is_main_process:
-            run.accelerator.unwrap_model(discriminator).save_pretrained(run.folder / "discriminator")
+    def recovery_loss(heads: list[torch.Tensor], labels: torch.Tensor, drawn: tuple) -> torch.Tensor | float:
+        """What the heads beside the score are to recover: an ACGAN's classes or an InfoGAN's codes."""
+        if recipe.conditions:
+            return recipe.auxiliary_weight * class_loss(heads, labels)
+        return recipe.information_weight * code_loss(*heads, *drawn[1:]) if prior.categories else 0.0
+
+    def judged(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Scores of images, `(b,)`, and the outputs of the other heads, in float32."""
+        with run.accelerator.autocast():
+            output = network(images)
+        score, *heads = output if isinstance(output, tuple) else (output,)
+        return score.float(), [head.float() for head in heads]
+
+    def step(optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
+        if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
+            run.accelerator.clip_grad_norm_(network.parameters(), recipe.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
 
     for _ in run.epochs():
         for batch in run.batches(loader):
+            trains_generator = run.progress.step % recipe.discriminator_steps == 0
             with run.accelerator.accumulate(generator, discriminator):
-                real = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
-                latents = torch.randn(len(real), latent_dim, device=run.device)
-                with run.accelerator.autocast():
-                    fake = generator(latents)
+                real, labels = augment(to_network(batch["image"]), recipe), batch["labels"]  # (b, c, h, w) in [-1, 1]
+                drawn = prior.draw(len(real), device=run.device)  # noise, category, codes
+                inputs = [prior.join(*drawn)]  # (b, latent_dim)
+                if recipe.conditions:  # the labels of the real images, some left open: (b, number of conditions)
+                    left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
+                    inputs.append(torch.where(left_open, run.accelerator.unwrap_model(generator).open_labels, labels))
+                with run.accelerator.autocast(), torch.set_grad_enabled(trains_generator):
+                    fake = generator(*inputs)
 
                 # Discriminator: real images up, generated ones down
-                with run.accelerator.autocast():
-                    on_real, on_fake = discriminator(real), discriminator(fake.detach())
-                    d_loss = adversarial_loss(on_real, recipe.real_label) + adversarial_loss(on_fake, 0.0)
+                real, seen = diff_augment(real, recipe.diffaugment), diff_augment(fake.detach(), recipe.diffaugment)
+                on_real, real_heads = judged(discriminator, real)
+                on_fake, fake_heads = judged(discriminator, seen)
+                d_loss = discriminator_loss(recipe.loss, on_real, on_fake, recipe.real_label)
+                d_loss = d_loss + recovery_loss(fake_heads, inputs[-1], drawn)
+                if recipe.conditions:
+                    d_loss = d_loss + recovery_loss(real_heads, labels, drawn)
+                if recipe.gradient_penalty:
+                    d_loss = d_loss + recipe.gradient_penalty * gradient_penalty(discriminator, real, seen.float())
+                if recipe.r1_gamma and run.progress.step % recipe.r1_every == 0:
+                    d_loss = d_loss + recipe.r1_gamma * recipe.r1_every * r1_penalty(discriminator, real)
                 run.accelerator.backward(d_loss)
-                d_optimizer.step()
-                d_optimizer.zero_grad()
+                step(d_optimizer, discriminator)
+                run.log(d_loss=d_loss, score_real=on_real.mean(), score_fake=on_fake.mean())
 
                 # Generator: generated images up, through the discriminator just trained, which learns nothing here
-                judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
-                with run.accelerator.autocast():
-                    g_loss = adversarial_loss(judge(fake), 1.0)
-                run.accelerator.backward(g_loss)
-                judge.requires_grad_(True)
-                g_optimizer.step()
-                g_optimizer.zero_grad()
+                if trains_generator:
+                    judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
+                    on_fake, fake_heads = judged(judge, diff_augment(fake, recipe.diffaugment))
+                    g_loss = generator_loss(recipe.loss, on_fake) + recovery_loss(fake_heads, inputs[-1], drawn)
+                    run.accelerator.backward(g_loss)
+                    judge.requires_grad_(True)
+                    step(g_optimizer, generator)
+                    run.log(g_loss=g_loss)
             if run.accelerator.sync_gradients:
                 for scheduler in schedulers:
                     scheduler.step()
-                ema.step(run.accelerator.unwrap_model(generator).parameters())
-            run.log(d_loss=d_loss, g_loss=g_loss, d_real=on_real.sigmoid().mean(), d_fake=on_fake.sigmoid().mean())
-        run.end_epoch(build_pipeline, evaluate, decide="validation_kid")
-    keep_discriminator()
+                if trains_generator:
+                    ema.step(run.accelerator.unwrap_model(generator).parameters())
+        run.end_epoch(build_pipeline, evaluate, decide="validation_kid", schedulers=schedulers)
+
+    if run.accelerator.is_main_process:
+        judge = run.accelerator.unwrap_model(discriminator).to(memory_format=torch.contiguous_format)
+        judge.save_pretrained(run.folder / "discriminator")
+        if prior.categories:
+            code_grid(zoo.from_pretrained(run.folder / "pipeline")).save(run.folder / "codes.png")
 
 
 if __name__ == "__main__":

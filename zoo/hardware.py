@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -19,6 +20,17 @@ def describe_hardware(device: torch.device | None = None) -> str:
     else:
         machine = f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     return f"{machine}, torch {torch.__version__}"
+
+
+def same_machine(first: str, second: str) -> bool:
+    """Whether two lines of `describe_hardware` name one kind of machine and one torch; threads change the speed alone.
+
+    Example:
+        >>> same_machine("EPYC, 2 cores, 1 threads, torch 2.13.0", "EPYC, 2 cores, 2 threads, torch 2.13.0")
+        True
+    """
+    first, second = (re.sub(r", \d+ threads", "", line) for line in (first, second))
+    return first == second
 
 
 def _processor() -> str:

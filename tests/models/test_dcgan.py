@@ -1,22 +1,37 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from zoo.models import DCGANDiscriminator, DCGANGenerator
 
 
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (64, 1), (128, 3)])
-def test_shapes_and_range(size, channels):
-    generator = DCGANGenerator(size, channels, latent_dim=5, base_channels=4)
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+@pytest.mark.parametrize(("size", "channels"), [(8, 1), (45, 1), (64, 1), (64, 3), (128, 1), (128, 3)])
+def test_shapes_and_range(size, channels, upsampling):
+    generator = DCGANGenerator(size, channels, latent_dim=5, base_channels=2, upsampling=upsampling)
     images = generator(torch.randn(2, 5))
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
-    assert DCGANDiscriminator(size, channels, base_channels=4)(images).shape == (2,)
+    assert DCGANDiscriminator(size, channels, base_channels=2)(images).shape == (2,)
 
 
-def test_one_step_each_moves_the_scores_the_right_way():
+def test_study_b_size_is_halved_down_to_five_pixels():
+    generator, discriminator = DCGANGenerator(180, 1, 4, base_channels=1), DCGANDiscriminator(180, 1, 1)
+    maps = []
+    for layer in generator.layers:
+        if isinstance(layer, nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda layer, inputs, output: maps.append(output.shape[-1]))
+    assert discriminator(generator(torch.randn(2, 4))).shape == (2,)
+    assert maps == [5, 11, 22, 45, 90, 180]
+
+
+@pytest.mark.parametrize("settings", [{}, {"norm": "instance"}, {"norm": "none", "spectral_norm": True}])
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+def test_one_step_each_moves_the_scores_the_right_way(settings, upsampling):
     torch.manual_seed(0)
-    generator, discriminator = DCGANGenerator(16, 1, 8, 8), DCGANDiscriminator(16, 1, 8)
+    generator = DCGANGenerator(16, 1, 8, 8, upsampling)
+    discriminator = DCGANDiscriminator(16, 1, 8, **settings)
     latents, real = torch.randn(16, 8), torch.rand(16, 1, 16, 16)
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-3)
 
@@ -35,6 +50,25 @@ def test_one_step_each_moves_the_scores_the_right_way():
     assert F.softplus(-discriminator(generator(latents))).mean() < before
 
 
+@pytest.mark.parametrize(("norm", "mixes"), [("batch", True), ("instance", False), ("none", False)])
+def test_only_batch_norm_mixes_the_images_of_a_batch(norm, mixes):
+    torch.manual_seed(0)
+    discriminator = DCGANDiscriminator(32, 1, 4, norm=norm)
+    images = torch.randn(4, 1, 32, 32)
+    alone = torch.cat([discriminator(part) for part in images.split(2)])
+    assert torch.allclose(alone, discriminator(images), atol=1e-6) is not mixes
+
+
+def test_spectral_norm_leaves_no_singular_value_above_one():
+    torch.manual_seed(0)
+    discriminator = DCGANDiscriminator(16, 1, 8, norm="none", spectral_norm=True)
+    for _ in range(30):  # a power iteration each
+        discriminator(torch.randn(1, 1, 16, 16))
+    convolutions = [layer for layer in discriminator.layers if isinstance(layer, nn.Conv2d)]
+    largest = [torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() for layer in convolutions]
+    assert largest == pytest.approx([1.0] * len(convolutions), abs=0.02)
+
+
 def test_seeded_slice():
     torch.manual_seed(0)
     generator = DCGANGenerator(8, 1, latent_dim=4, base_channels=4).eval()
@@ -43,15 +77,30 @@ def test_seeded_slice():
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_saved_and_loaded_weights_are_the_same(tmp_path):
-    generator = DCGANGenerator(16, 1, 8, 4).eval()
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+def test_saved_and_loaded_weights_are_the_same(tmp_path, upsampling):
+    generator = DCGANGenerator(16, 1, 8, 4, upsampling).eval()
     generator.save_pretrained(tmp_path)
     loaded = DCGANGenerator.from_pretrained(tmp_path)
     latents = torch.randn(2, 8)
     assert torch.equal(generator(latents), loaded(latents))
 
 
-@pytest.mark.parametrize("size", [4, 60, 65])
-def test_a_size_that_is_no_power_of_two_is_refused(size):
-    with pytest.raises(ValueError, match="sample_size: expected a power of two of at least 8"):
-        DCGANGenerator(size)
+def test_a_discriminator_with_spectral_norm_is_saved_and_loaded(tmp_path):
+    discriminator = DCGANDiscriminator(16, 1, 4, norm="instance", spectral_norm=True).eval()
+    discriminator.save_pretrained(tmp_path)
+    images = torch.randn(2, 1, 16, 16)
+    assert torch.equal(DCGANDiscriminator.from_pretrained(tmp_path)(images), discriminator(images))
+
+
+@pytest.mark.parametrize(
+    ("build", "complaint"),
+    [
+        (lambda: DCGANGenerator(4), "sample_size: expected at least 8, got 4"),
+        (lambda: DCGANGenerator(16, upsampling="nearest"), "upsampling: expected"),
+        (lambda: DCGANDiscriminator(16, norm="layer"), "norm: expected"),
+    ],
+)
+def test_bad_settings_are_named(build, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        build()

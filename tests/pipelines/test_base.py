@@ -8,7 +8,18 @@ import torch
 from zoo.pipelines import PIPELINES, sample_generators
 
 
-@pytest.fixture(params=["dcgan", "conditional_ddpm", "unconditional_ddpm", "ancestral"])
+@pytest.fixture(
+    params=[
+        "dcgan",
+        "acgan",
+        "infogan",
+        "cvae",
+        "style_transfer",
+        "conditional_ddpm",
+        "unconditional_ddpm",
+        "ancestral",
+    ]
+)
 def pipe(request):
     return request.getfixturevalue(request.param)
 

@@ -11,6 +11,15 @@ def phantom(tmp_path_factory) -> str:
     return str(zoo.datasets.save(zoo.datasets.build_phantom(num_patients=20, seed=0), folder))
 
 
+@pytest.fixture(scope="session")
+def few_images(phantom, tmp_path_factory) -> str:
+    """48 of its training images and 16 of its validation images."""
+    built = zoo.datasets.load(phantom)
+    for split, count in (("train", 48), ("validation", 16)):
+        built.dataset[split] = built.dataset[split].select(range(count))
+    return str(zoo.datasets.save(built, tmp_path_factory.mktemp("data") / "few"))
+
+
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
     """accelerate keeps its state for the life of a process; each run of a test wants its own."""

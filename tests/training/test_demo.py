@@ -9,13 +9,13 @@ import torch
 import demo
 from zoo.errors import ZooError
 from zoo.models import DCGANGenerator
-from zoo.pipelines import DCGANPipeline
+from zoo.pipelines import GANPipeline
 
 
 def save_model(folder: Path) -> None:
     """A tiny model with figures of its own."""
     torch.manual_seed(0)
-    DCGANPipeline(DCGANGenerator(16, 1, 8, 4).eval()).save_pretrained(folder)
+    GANPipeline(DCGANGenerator(16, 1, 8, 4).eval(), "dcgan").save_pretrained(folder)
     dataset = {"name": "ACDC", "preset": "acdc-64", "fingerprint": "0", "split": "test", "n_images": 3}
     figures = {"distribution": {"kid_efficientnet_lite0": 0.125}}
     content = {"schema_version": 1, "model": {"name": folder.name}, "dataset": dataset, **figures}

@@ -46,5 +46,5 @@ def test_what_is_no_scheduler_is_refused(run, tmp_path, options):
 
 def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
     dcgan.save_pretrained(tmp_path / "run" / "pipeline")
-    with pytest.raises(ZooError, match="a DCGANPipeline has no default_steps"):
+    with pytest.raises(ZooError, match="a GANPipeline has no default_steps"):
         publish.main([str(tmp_path / "run"), "--num_inference_steps", "4"])

@@ -1,8 +1,11 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 import train_gan
 import zoo
@@ -14,9 +17,8 @@ output_dir: {output_dir}
 name: {name}
 epochs: 2
 batch_size: 32
-latent_dim: 8
-generator_channels: 4
-discriminator_channels: 4
+generator: {{latent_dim: 8, base_channels: 4}}
+discriminator: {{base_channels: 4}}
 real_label: 0.9
 ema_decay: 0.9
 kid_samples: 20
@@ -24,6 +26,21 @@ evaluate_every: 2
 sample_every: 2
 checkpoint_every: 1
 """
+CRAFT = ["--diffaugment", "[color, translation, cutout]", "--discriminator_steps", "2", "--max_grad_norm", "1"]
+# Each family, with as much of the craft as there is between them
+FAMILIES = {
+    "gan": ["--generator", "{hidden_sizes: [8]}", "--discriminator", "{hidden_sizes: [8]}", "--optimizer", "rmsprop"],
+    "dcgan": [
+        *("--generator", "{base_channels: 4, upsampling: bilinear}", "--loss", "hinge", "--r1_gamma", "0.1"),
+        *("--discriminator", "{base_channels: 4, norm: none, spectral_norm: true}", *CRAFT),
+    ],
+    "wgan-gp": [
+        *("--discriminator", "{base_channels: 4, norm: instance}", "--loss", "wasserstein"),
+        *("--gradient_penalty", "10", "--discriminator_steps", "2"),
+    ],
+    "acgan": ["--conditions", "[pathology, phase]", "--condition_dropout", "0.2", "--r1_gamma", "0.1", *CRAFT],
+    "infogan": ["--discriminator", "{base_channels: 4, categories: 3, continuous_codes: 2}"],
+}
 
 
 @pytest.fixture
@@ -52,8 +69,10 @@ def test_a_run_resumes_exactly_and_can_be_fine_tuned(recipe, tmp_path):
     assert metrics["model"] == {"name": "tuned", "family": "dcgan"}
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(recipe, tmp_path, monkeypatch):
-    train_gan.main(recipe("whole"))
+@pytest.mark.parametrize("family", ["dcgan", "acgan"])
+def test_a_stopped_run_goes_on_to_the_same_weights(recipe, tmp_path, monkeypatch, family):
+    settings = ["--family", family, *FAMILIES[family]]
+    train_gan.main([*recipe("whole"), *settings])
     import common.run
 
     end_epoch = common.run.Run.end_epoch
@@ -64,21 +83,97 @@ def test_a_stopped_run_goes_on_to_the_same_weights(recipe, tmp_path, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(common.run.Run, "end_epoch", stop_after_the_first_epoch)
-        train_gan.main(recipe("broken"))
-    train_gan.main([*recipe("broken"), "--resume"])
+        train_gan.main([*recipe("broken"), *settings])
+    train_gan.main([*recipe("broken"), *settings, "--resume"])
     for name in ("model.safetensors", "model_1.safetensors"):
         one, other = (load_file(tmp_path / "runs" / run / "checkpoints/last" / name) for run in ("whole", "broken"))
         assert all(torch.equal(value, other[key]) for key, value in one.items())
 
 
-def test_a_dataset_of_another_size_is_refused(recipe, tmp_path, phantom):
-    zoo.pipelines.DCGANPipeline(zoo.models.DCGANGenerator(32, 1, 8, 4)).save_pretrained(tmp_path / "small")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_both_networks_and_leaves_a_pipeline(recipe, tmp_path, family):
+    arguments = [*recipe(family), "--family", family, *FAMILIES[family]]
+    train_gan.main([*arguments, "--epochs", "1", "--max_seconds", "0"])  # one step
+    folder = tmp_path / "runs" / family
+    once = [load_file(folder / "checkpoints" / "last" / f"model{number}.safetensors") for number in ("", "_1")]
+    train_gan.main([*arguments, "--epochs", "2", "--resume"])
+    assert json.loads((folder / "pipeline" / "metrics.json").read_text())["model"]["family"] == family
+    pipe = zoo.from_pretrained(folder / "pipeline")
+    assert pipe.family == family
+    assert pipe(2, output_type="np").images.shape == (2, 64, 64, 1)
+    for before, number in zip(once, ("", "_1"), strict=True):
+        after = load_file(folder / "checkpoints" / "last" / f"model{number}.safetensors")
+        moved = [key for key, value in after.items() if value.isfinite().all() and not torch.equal(value, before[key])]
+        assert [key for key in after if key.endswith("weight") and key not in moved] == []
+    assert list(pipe.class_names) == (["pathology", "phase"] if family == "acgan" else [])
+    if family == "infogan":
+        assert (pipe.prior.noise_dim, pipe.prior.categories, pipe.prior.continuous_codes) == (3, 3, 2)
+        assert Image.open(folder / "codes.png").size == (9 * 66 - 2, 3 * 66 - 2)
+
+
+def test_an_acgan_goes_on_with_patients_whose_pathology_is_unknown(recipe, tmp_path, phantom):
+    settings = ["--family", "acgan", "--conditions", "[pathology, phase]", "--epochs", "1"]
+    train_gan.main([*recipe("whole"), *settings])
+    import zoo.datasets
+
+    built = zoo.datasets.load(phantom)
+    built.dataset = built.dataset.remove_columns("pathology")
+    own = zoo.datasets.save(built, tmp_path / "own")
+    source = str(tmp_path / "runs" / "whole" / "pipeline")
+    train_gan.main([*recipe("tuned"), *settings, "--dataset", str(own), "--init_from", source])
+    pipe = zoo.from_pretrained(tmp_path / "runs" / "tuned" / "pipeline")
+    assert pipe.class_names == zoo.from_pretrained(source).class_names
+    with pytest.raises(ZooError, match=r"has the conditions \['pathology', 'phase'\], the recipe \['phase'\]"):
+        train_gan.main([*recipe("other"), *settings, "--init_from", source, "--conditions", "[phase]"])
+
+
+def test_a_dataset_of_another_size_is_refused(recipe, tmp_path):
+    zoo.pipelines.GANPipeline(zoo.models.DCGANGenerator(32, 1, 8, 4)).save_pretrained(tmp_path / "small")
     with pytest.raises(ZooError, match="makes 32 pixels and 1 channels, the dataset has 64 and 1"):
         train_gan.main([*recipe("misfit"), "--init_from", str(tmp_path / "small")])
 
 
-def test_the_loss_is_the_cross_entropy_with_one_label():
-    logits = torch.tensor([-2.0, 0.0, 3.0])
-    probability = logits.sigmoid()
-    expected = -(0.9 * probability.log() + 0.1 * (1 - probability).log()).mean()
-    torch.testing.assert_close(train_gan.adversarial_loss(logits, 0.9), expected)
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--family", "ddpm"], "key 'family' expects one of dcgan, gan, wgan-gp, acgan, infogan, got 'ddpm'"),
+        (["--generator", "{width: 4}"], "key 'generator' has unknown key 'width', expected some of latent_dim"),
+        (["--generator", "{sample_size: 32}"], "key 'generator' has unknown key 'sample_size'"),
+        (["--discriminator", "{base_channels: many}"], "key 'discriminator.base_channels' expects int, got 'many'"),
+        (["--conditions", "[phase]"], "key 'conditions' expects none for family dcgan"),
+        (["--family", "acgan"], "key 'conditions' expects some for family acgan"),
+        (["--gradient_penalty", "10"], "key 'discriminator.norm' expects instance or none with a gradient_penalty"),
+    ],
+)
+def test_a_recipe_that_does_not_suit_the_family_is_refused(recipe, arguments, complaint):
+    command = recipe("bad")
+    with pytest.raises(ZooError) as error:
+        train_gan.main([*command, *arguments])
+    assert str(error.value).startswith(f"{command[1]}: {complaint}")
+    assert not (Path(command[1]).parent / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--generator", "{upsampling: nearest}"], 'upsampling: expected "transposed" or "bilinear"'),
+        (
+            ["--family", "infogan", "--generator", "{latent_dim: 12}"],
+            "key 'generator.latent_dim' expects more than the codes' 12",
+        ),
+    ],
+)
+def test_what_a_network_refuses_is_told_in_one_line(recipe, arguments, complaint):
+    with pytest.raises(ZooError, match=complaint):
+        train_gan.main([*recipe("bad"), *arguments])
+
+
+def test_batch_norm_is_measured_anew():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2))
+    network[0].running_mean.fill_(99)
+    batches = [(torch.randn(400, 2) * 3 + 5,) for _ in range(4)]
+    train_gan.measure_batch_norm(network, batches)
+    torch.testing.assert_close(network[0].running_mean, torch.cat([batch for (batch,) in batches]).mean(0))
+    torch.testing.assert_close(network[0].running_var, torch.full((2,), 9.0), atol=0.6, rtol=0)
+    assert network[0].momentum == 0.1

@@ -106,7 +106,7 @@ def to_network(images: torch.Tensor) -> torch.Tensor:
 
 
 def augment(images: torch.Tensor, recipe) -> torch.Tensor:
-    """Turns, zooms and flips each image of a batch by an amount of its own.
+    """Turns, zooms, flips and inverts each image of a batch by an amount of its own.
 
     Bicubic sampling keeps the sharpness of a 64-pixel heart, and reflection at the border leaves no black corners for
     a generator to learn.
@@ -114,7 +114,8 @@ def augment(images: torch.Tensor, recipe) -> torch.Tensor:
     Args:
         images (`torch.Tensor` of shape `(batch_size, channels, height, width)`): In [-1, 1].
         recipe: Has `rotation_degrees`, `zoom` (largest relative change of size), `horizontal_flip`, `vertical_flip`
-            and `augment_probability` (share of the images that are turned and zoomed).
+            `augment_probability` (share of the images that are turned and zoomed) and `invert_probability` (share of
+            those whose black and white change places).
 
     Returns:
         `torch.Tensor` of the shape of `images`, in [-1, 1].
@@ -135,4 +136,7 @@ def augment(images: torch.Tensor, recipe) -> torch.Tensor:
         if wanted:
             turned = torch.rand(count, device=device) < 0.5
             images = torch.where(turned[:, None, None, None], images.flip(axis), images)
+    if recipe.invert_probability:
+        inverted = torch.rand(count, device=device) < recipe.invert_probability
+        images = torch.where(inverted[:, None, None, None], -images, images)
     return images

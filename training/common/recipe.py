@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
+import inspect
 import types
 import typing
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import yaml
@@ -31,12 +33,18 @@ class Recipe:
     gradient_accumulation_steps: int = 1
     mixed_precision: str = "no"  # no, fp16 or bf16
     max_grad_norm: float | None = None
+    lr_scheduler: str = "constant"  # one of common.schedules.SCHEDULES
+    lr_warmup_steps: int = 0
+    lr_final: float = 0.0  # where linear ends
+    lr_plateau_factor: float = 0.1  # of reduce_on_plateau
+    lr_plateau_patience: int = 10  # evaluations without a better one before it reduces
     ema_decay: float = 0.0
     rotation_degrees: float = 0.0
     zoom: float = 0.0
     horizontal_flip: bool = False
     vertical_flip: bool = False
     augment_probability: float = 1.0
+    invert_probability: float = 0.0  # of black for white
     evaluate_every: int = 5  # epochs
     sample_every: int = 10  # epochs
     checkpoint_every: int = 5  # epochs
@@ -57,7 +65,7 @@ def parse_recipe(recipe_class: type[Recipe], arguments: list[str] | None = None)
     """Reads `--config FILE`, then `--key value` overrides.
 
     Returns:
-        The recipe, and the switches that are no part of it: `resume` and `dry_run`.
+        The recipe, and what is no part of it: `config` (the file), `resume` and `dry_run`.
 
     Raises:
         ZooError: If a key is unknown, missing or of the wrong type; it names the file and the key.
@@ -71,9 +79,9 @@ def parse_recipe(recipe_class: type[Recipe], arguments: list[str] | None = None)
     for field in fields:
         parser.add_argument(f"--{field.name}", default=argparse.SUPPRESS, metavar=_kind_name(kinds[field.name]))
     parsed = vars(parser.parse_args(arguments))
-    switches = argparse.Namespace(resume=parsed.pop("resume"), dry_run=parsed.pop("dry_run"))
+    switches = argparse.Namespace(**{name: parsed.pop(name) for name in ("config", "resume", "dry_run")})
 
-    path = parsed.pop("config")
+    path = switches.config
     values = {key: (value, path) for key, value in _read_yaml(path).items()}
     values |= {key: (_scalar(text), "command line") for key, text in parsed.items()}
     if unknown := sorted(set(values) - set(kinds)):
@@ -82,6 +90,28 @@ def parse_recipe(recipe_class: type[Recipe], arguments: list[str] | None = None)
     if missing := [key for key in required if key not in values]:
         raise ZooError(f"{path}: key '{missing[0]}' is missing")
     return recipe_class(**{k: _checked(v, kinds[k], k, source) for k, (v, source) in values.items()}), switches
+
+
+def check_keywords(values: dict, function: Callable, key: str, source: str, taken: Iterable[str] = ()) -> dict:
+    """The values of a dict-typed key as keywords of a function or class, their names and types checked.
+
+    Args:
+        values (`dict`): What the recipe says.
+        function (callable): What will be called with them.
+        key (`str`): Of the recipe.
+        source (`str`): The recipe's file.
+        taken (iterable of `str`): Keywords that are not the recipe's to set.
+
+    Raises:
+        ZooError: If a keyword is unknown, taken or of the wrong type; it names the file and the key.
+    """
+    signature = inspect.signature(function)
+    function = function.__init__ if isinstance(function, type) else function
+    kinds = typing.get_type_hints(inspect.unwrap(function))
+    known = [name for name in signature.parameters if name not in taken]
+    if unknown := sorted(set(values) - set(known)):
+        raise ZooError(f"{source}: key '{key}' has unknown key '{unknown[0]}', expected some of {', '.join(known)}")
+    return {name: _checked(value, kinds[name], f"{key}.{name}", source) for name, value in values.items()}
 
 
 def _read_yaml(path: str) -> dict:
@@ -105,7 +135,9 @@ def _scalar(text: str):
 
 
 def _kind_name(kind) -> str:
-    return str(kind) if typing.get_origin(kind) else kind.__name__
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(repr, typing.get_args(kind)))
+    return str(kind) if typing.get_args(kind) else kind.__name__
 
 
 def _checked(value, kind, key: str, source: str):
@@ -114,6 +146,8 @@ def _checked(value, kind, key: str, source: str):
     for option in options:
         if option is types.NoneType and value is None:
             return None
+        if typing.get_origin(option) is typing.Literal and value in typing.get_args(option):
+            return value
         if typing.get_origin(option) is list and isinstance(value, list):
             (item,) = typing.get_args(option)
             return [_checked(entry, item, key, source) for entry in value]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -20,8 +20,9 @@ from tqdm.auto import tqdm
 import zoo
 from common.curves import draw_curves
 from common.recipe import Recipe
+from common.schedules import PlateauScheduler
 from zoo.errors import ZooError
-from zoo.figures import image_grid
+from zoo.figures import denoising_strip, image_grid
 from zoo.files import atomic_folder, write_atomic
 from zoo.hardware import describe_hardware
 from zoo.hub.loading import find_folder
@@ -157,24 +158,29 @@ class Run:
         """Keeps figures of one batch; their means are written every few steps."""
         self._pending.append({key: torch.as_tensor(value).detach() for key, value in values.items()})
 
-    def end_epoch(self, build: Callable, evaluate: Callable[[], dict[str, float]], decide: str) -> None:
+    def end_epoch(
+        self, build: Callable, evaluate: Callable[[], dict[str, float]], decide: str, schedulers: Iterable = ()
+    ) -> None:
         """Does what is due after an epoch: evaluates, keeps the best model, draws samples, saves a checkpoint.
 
         Args:
             build (callable): Makes the pipeline of the present weights.
             evaluate (callable): Measures the present weights on the validation patients.
             decide (`str`): The figure among them, lower is better, that decides which model is kept.
+            schedulers (iterable of `LRScheduler`): Those that wait for a plateau are told that figure.
         """
         state, recipe = self.progress, self.recipe
         if self.interrupted:
             return
         state.epoch, state.batch = state.epoch + 1, 0
         last = self.finished or state.epoch == recipe.epochs
+        evaluated, figure = last or state.epoch % recipe.evaluate_every == 0, 0.0
         if self.accelerator.is_main_process:
             if self._pending:
                 self._write_log(self._mean_pending())
-            if last or state.epoch % recipe.evaluate_every == 0:
+            if evaluated:
                 values = evaluate()
+                figure = values[decide]
                 self._write_log(values)
                 state.since_best += 1
                 if state.best is None or values[decide] < state.best:
@@ -184,6 +190,10 @@ class Run:
             if last or state.epoch % recipe.sample_every == 0:
                 self._save_samples(build())
         self.accelerator.wait_for_everyone()
+        if evaluated:
+            for scheduler in schedulers:
+                if isinstance(scheduler, PlateauScheduler):
+                    scheduler.step(self._sum(figure))
         state.seconds = time.perf_counter() - self._clock
         impatient = recipe.patience is not None and state.since_best >= recipe.patience
         self.finished = self._agree(last or impatient)
@@ -197,9 +207,13 @@ class Run:
 
     def _agree(self, flag: bool) -> bool:
         """Whether the flag is up in any process: all of them must stop at the same step."""
+        return bool(self._sum(float(flag)))
+
+    def _sum(self, value: float) -> float:
+        """The sum of a number over all processes."""
         if self.accelerator.num_processes == 1:
-            return flag
-        return bool(self.accelerator.reduce(torch.tensor(float(flag), device=self.device), "sum").item())
+            return value
+        return self.accelerator.reduce(torch.tensor(value, device=self.device), "sum").item()
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
@@ -207,7 +221,8 @@ class Run:
 
     def _mean_pending(self) -> dict[str, float]:
         rows, self._pending = self._pending, []
-        return {key: torch.stack([row[key] for row in rows]).float().mean().item() for key in rows[0]}
+        names = dict.fromkeys(key for row in rows for key in row)  # not every batch has every figure
+        return {key: torch.stack([row[key] for row in rows if key in row]).float().mean().item() for key in names}
 
     def _write_log(self, values: dict[str, float]) -> None:
         if not self.accelerator.is_main_process:
@@ -275,6 +290,8 @@ class Run:
         path = self.folder / "samples" / f"epoch-{self.progress.epoch:04d}.png"
         path.parent.mkdir(exist_ok=True)
         image_grid(images, columns=8).save(path)
+        if hasattr(pipeline, "preview"):  # one that works in steps
+            denoising_strip(pipeline).save(path.with_name(path.name.replace("epoch", "strip")))
 
 
 def _code_version() -> str:

@@ -19,6 +19,7 @@ def build_mednist(
     source: str | os.PathLike,
     preset: str = "mednist-32",
     *,
+    classes: list[str] | None = None,
     skip_bad: bool = False,
     num_proc: int = 2,
     seed: int = 0,
@@ -29,6 +30,7 @@ def build_mednist(
     Args:
         source: The folder or zip file that holds the class folders, `Hand/` for one.
         preset: `mednist-32`.
+        classes: The class folders to take, such as `["Hand"]`; `None` takes all.
         skip_bad: Leaves unreadable pictures out and lists them in `info["skipped"]`, instead of raising.
         num_proc: Pictures read at the same time.
         seed: Of the division 80/10/10 into `train`, `validation` and `test` within each class; identical
@@ -36,12 +38,15 @@ def build_mednist(
         progress: Shows a progress bar.
 
     Raises:
-        ZooError: If there are no class folders, or a picture is unusable.
+        ZooError: If there are no class folders, one that is asked for is not among them, or a picture is unusable.
     """
     preset = get_preset(preset, "mednist")
     files = find_files(open_source(source, "class folders such as Hand/*.jpeg"), ENDINGS)
     if not files or any(len(PurePosixPath(name).parts) == 1 for name in files):
         raise ZooError(f"{source}: no MedNIST; expected class folders such as Hand/*.jpeg")
+    folders = sorted({PurePosixPath(name).parts[0] for name in files})
+    classes = check_classes(classes, folders, source)
+    files = {name: path for name, path in files.items() if PurePosixPath(name).parts[0] in classes}
     info = {
         "name": "MedNIST",
         "preset": preset.name,
@@ -53,6 +58,17 @@ def build_mednist(
     look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
     return build_pictures(files, info, title=f"MedNIST to {preset.name}", **look, **how)
+
+
+def check_classes(classes: list[str] | None, known: list[str], source: str | os.PathLike) -> list[str]:
+    """The classes that are asked for, in the order of the known ones; all of them where `classes` is `None`.
+
+    Raises:
+        ZooError: If one is unknown.
+    """
+    if unknown := sorted(set(classes or []) - set(known)):
+        raise ZooError(f"classes: {source} has no {unknown[0]!r}; expected some of {', '.join(known)}")
+    return [name for name in known if classes is None or name in classes]
 
 
 def build_pictures(

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo.datasets import png
 from zoo.datasets.built import BuiltDataset, assemble
+from zoo.datasets.class_folders import check_classes
 from zoo.datasets.pictures import content_hash, read_picture, square
 from zoo.datasets.presets import get_preset
 from zoo.datasets.schema import SPLITS
@@ -24,6 +25,7 @@ def build_isic(
     source: str | os.PathLike,
     preset: str = "isic-64",
     *,
+    classes: list[str] | None = None,
     skip_bad: bool = False,
     num_proc: int = 2,
     seed: int = 0,
@@ -35,6 +37,7 @@ def build_isic(
         source: The folder or zip file with `metadata.csv`, `images/` and optionally `masks/*_segmentation.png`, which
             become a `mask` column of 0 and 1.
         preset: `isic-64`.
+        classes: The labels to take, such as `["malignant"]`; `None` takes both.
         skip_bad: Leaves unusable images out and lists them in `info["skipped"]`, instead of raising.
         num_proc: Images read at the same time.
         seed: Of the division 80/10/10 into `train`, `validation` and `test` by lesion within each label; lesions with
@@ -42,11 +45,13 @@ def build_isic(
         progress: Shows a progress bar.
 
     Raises:
-        ZooError: If the metadata or an image is missing or unusable; the message names file and field.
+        ZooError: If a class is unknown, or the metadata or an image is missing or unusable; the message names file and
+            field.
     """
     preset = get_preset(preset, "isic")
+    names = check_classes(classes, LABELS, source)
     root = open_source(source, LAYOUT)
-    entries = read_metadata(root)
+    entries = [entry for entry in read_metadata(root) if entry["label"] not in LABELS or entry["label"] in names]
     has_masks = (root / "masks").is_dir()
 
     def read(entry):
@@ -58,7 +63,7 @@ def build_isic(
         picture = read_picture(path, preset.channels)
         row = {
             "image": png.encode(square(picture, preset.size, preset.crop)),
-            "label": LABELS.index(entry["label"]),
+            "label": names.index(entry["label"]),
             "dx": entry["dx"],
             "lesion_id": entry["lesion_id"],
             "image_id": entry["image_id"],
@@ -84,7 +89,7 @@ def build_isic(
     features = {
         "image": datasets.Image(),
         **({"mask": datasets.Image()} if has_masks else {}),
-        "label": datasets.ClassLabel(names=LABELS),
+        "label": datasets.ClassLabel(names=names),
         "dx": datasets.Value("string"),
         "lesion_id": datasets.Value("string"),
         "image_id": datasets.Value("string"),

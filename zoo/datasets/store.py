@@ -15,8 +15,12 @@ from zoo.datasets.built import BuiltDataset
 from zoo.datasets.card import dataset_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
+from zoo.hub.client import hub_errors
+from zoo.hub.upload import commit_files, files_of, open_repo
 
 INFO_FILE = "zoo_dataset.json"
+# Licences of sources that are public without registration; ACDC's, and that of a user's own folder, are not among them
+OPEN_LICENSES = {"cc0-1.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
 
 
 def data_file(split: str) -> str:
@@ -76,37 +80,47 @@ def push(
     *,
     private: bool | None = None,
     token: str | None = None,
+    api: HfApi | None = None,
 ) -> str:
     """Uploads a built dataset, or a folder written by `save`, as one commit; the repo is made if it does not exist.
 
     Args:
         built_or_folder: What to upload.
         repo_id: Such as `"user/name"`.
-        private: Whether a new repo is private; the account's default if `None`.
+        private: `True` for a repo that its owner alone can read and that, should it be made public, is gated: the owner
+            grants each reader access. `False` for one that is open to everybody. `None` leaves that to the account, if
+            the licence of the data lets everybody pass them on, and is `True` otherwise, as for ACDC.
         token: The signed-in user's if `None`.
+        api: The client, instead of a token; that of the environment otherwise.
 
     Returns:
         The address of the commit.
 
     Raises:
-        ZooError: If the folder was not written by `save`.
+        ZooError: If the folder was not written by `save`, or the Hub refuses.
     """
     if isinstance(built_or_folder, BuiltDataset):
         with tempfile.TemporaryDirectory() as temporary:
-            return push(save(built_or_folder, Path(temporary) / "dataset"), repo_id, private=private, token=token)
+            folder = save(built_or_folder, Path(temporary) / "dataset")
+            return push(folder, repo_id, private=private, token=token, api=api)
     folder = Path(built_or_folder)
     if not (folder / INFO_FILE).is_file():
         raise ZooError(f"{folder}: has no {INFO_FILE}; expected what `cardiac-zoo data` writes")
-    api = HfApi(token=token)
-    api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo_id,
-        repo_type="dataset",
-        folder_path=folder,
-        commit_message="Upload dataset",
-        delete_patterns="data/*",  # splits of an earlier upload
-    )
-    return str(commit)
+    if private is None and is_restricted(folder):
+        private = True
+    with hub_errors(repo_id):
+        api = api or HfApi(token=token)
+        open_repo(api, repo_id, "dataset", private=private, gated=private)
+        commit = commit_files(api, repo_id, files_of(folder), "Upload dataset", repo_type="dataset")
+        return f"{api.endpoint}/datasets/{repo_id}/commit/{commit}"
+
+
+def is_restricted(folder: Path) -> bool:
+    """Whether the licence of a dataset folder does not let everybody pass its images on, or is unknown."""
+    try:
+        return json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["license"] not in OPEN_LICENSES
+    except (ValueError, KeyError, TypeError):  # not what `save` has written
+        return True
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The model card: `README.md` of a model's folder, rendered from `metrics.json` and the folder's own files."""
+"""The model card: `README.md` of a folder, rendered from `metrics.json` and the files beside it; and its `LICENSE`."""
 
 import json
 import os
@@ -8,7 +8,8 @@ from zoo.datasets import acdc
 from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.hub import layout
-from zoo.hub.figures_text import duration, metric_name, text, value_of
+from zoo.hub.figures_text import NOT_MEASURED, duration, is_share, metric_name, text, value_of
+from zoo.hub.licence import LICENSE_FILE, licence_text
 from zoo.hub.metrics_file import load_metrics
 
 CARD_FILE, SAMPLES_FILE = "README.md", "samples.png"
@@ -54,11 +55,15 @@ UNKNOWN_SOURCE = (
     "A dataset that the zoo does not know; find out whether its licence lets you share weights.",
     None,
 )
-MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying")
+# Tag of every model of the zoo on the Hub, by which they are found there
+TAG = "cardiac-mri-zoo"
+MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying", "anatomy", "conditioning", "utility")
+# Groups that share names of figures: an SSIM of projections is not one of pairs
+NAMED_BY_GROUP = ("projection", "diversity")
 
 
 def render_card(folder: str | os.PathLike) -> Path:
-    """Writes `README.md` of a model's folder. What `metrics.json` does not hold is said to be not measured.
+    """Writes `README.md` and `LICENSE` of a model's folder. What `metrics.json` does not hold is told as not measured.
 
     Returns:
         The path of the card.
@@ -73,6 +78,9 @@ def render_card(folder: str | os.PathLike) -> Path:
     name = folder.resolve().name
     context = _context(folder, name, index, metrics)
     card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
+    has_code = any(folder.rglob("*.py"))
+    licence = licence_text(context["license_id"], context["data"].get("name"), context["source_citation"], has_code)
+    write_atomic(folder / LICENSE_FILE, licence)
     return write_atomic(folder / CARD_FILE, str(card).rstrip() + "\n")
 
 
@@ -100,6 +108,8 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "data": data,
         "training": training,
         "training_time": duration(training["seconds"]) if "seconds" in training else None,
+        "energy": f"{text(training['energy_kwh'])} kWh" if "energy_kwh" in training else NOT_MEASURED,
+        "diffusers_version": index.get("_diffusers_version"),
         "script": family.script if family else None,
         "dataset": metrics.get("dataset"),
         "samples": metrics.get("samples"),
@@ -135,7 +145,25 @@ def _section(group: str, metrics: dict) -> dict:
         cells = [references[row][group].get(key) for row in columns]
         lines.append([metric_name(key), _cell(figure, key), *("" if c is None else _cell(c, key) for c in cells)])
     head = ["", "this model", *(ROWS[row] for row in columns)]
-    return {"title": title, "question": question, "head": head, "lines": lines, "facts": facts}
+    by_class = _by_class(content)
+    return {"title": title, "question": question, "head": head, "lines": lines, "facts": facts, "by_class": by_class}
+
+
+def _by_class(content: dict) -> dict:
+    """A table of the figures that single classes have, a column a class; empty where no figure has them."""
+    columns = {}
+    for key, figure in content.items():
+        if isinstance(figure, dict) and "value" in figure:
+            for condition, classes in figure.items():
+                if isinstance(classes, dict):
+                    for name, entry in classes.items():
+                        columns.setdefault((condition, name), {})[key] = entry
+    keys = [key for key in content if any(key in column for column in columns.values())]
+    lines = [
+        [metric_name(key), *(text(column[key], key) if key in column else "" for column in columns.values())]
+        for key in keys
+    ]
+    return {"head": ["", *(name for _, name in columns)], "lines": lines}
 
 
 def _flat(content: dict):
@@ -160,7 +188,16 @@ def _cell(figure, key: str) -> str:
         return f"{cell}, {figure['ratio_to_real']:.2f} × real"
     if isinstance(figure, dict) and "difference_to_real" in figure:
         return f"{cell}, {figure['difference_to_real']:+.4f} to real"
+    if isinstance(figure, dict) and "wasserstein_to_real" in figure:
+        words = f"{cell}, {_distance(figure['wasserstein_to_real'], key)} from real"
+        near = figure.get("wasserstein_train_to_test")
+        return words if near is None else f"{words} (train to test {_distance(near, key)})"
     return cell
+
+
+def _distance(value: float, key: str) -> str:
+    """A Wasserstein distance in the unit of its metric; of shares a difference, in percentage points."""
+    return f"{100 * value:.1f} points" if is_share(key) else text(value)
 
 
 def _limitations(metrics: dict, data: dict) -> list[str]:
@@ -194,6 +231,13 @@ def _limitations(metrics: dict, data: dict) -> list[str]:
     ssim = metrics.get("projection", {}).get("ssim")
     if ssim is not None:
         found.append(f"Hearts it has not seen are expressed at an SSIM of {text(ssim)}: details of a patient are lost.")
+    anatomy = metrics.get("anatomy", {})
+    closed, closed_real = anatomy.get("ring_closed"), anatomy.get("ring_closed_real")
+    if closed is not None and closed_real is not None:
+        found.append(
+            f"By the segmenter {text(closed, 'ring_closed')} of its slices have a closed myocardial ring, of real ones "
+            f"{text(closed_real, 'ring_closed')}."
+        )
     if "anatomy" not in metrics:
         found.append("Whether its hearts are anatomically right has not been measured.")
     return found
@@ -212,7 +256,8 @@ def _card_data(name: str, metrics: dict, context: dict):
             dataset_name=f"{dataset['name']} ({dataset['preset']})",
             dataset_config=dataset["preset"],
             dataset_split=dataset["split"],
-            metric_type=key,
+            dataset_revision=dataset["fingerprint"],
+            metric_type=f"{group}_{key}" if group in NAMED_BY_GROUP else key,
             metric_name=metric_name(key),
             metric_value=figure["value"],
         )
@@ -225,7 +270,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         license=context["license_id"],
         library_name="diffusers",
         pipeline_tag="unconditional-image-generation",
-        tags=["medical", "mri", "cardiac", "cardiac-mri-zoo", *([context["family"]] if context["family"] else [])],
+        tags=["medical", "mri", "cardiac", TAG, *([context["family"]] if context["family"] else [])],
         datasets=[source.lower().replace(" ", "-")] if source else None,
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,

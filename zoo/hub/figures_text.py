@@ -18,6 +18,15 @@ _NAMES = {
     "nearest_ssim_test": "SSIM to the nearest test image",
     "membership_auc": "membership inference (AUC)",
     "seconds_per_image": "seconds an image",
+    "ring_closed": "share with a closed ring",
+    "empty": "share without a heart",
+    "wall_thickness_mm": "wall thickness (mm)",
+    "septal_wall_mm": "septal wall (mm)",
+    "lateral_wall_mm": "lateral wall (mm)",
+    "cavity_area_mm2": "cavity area (mm²)",
+    "myocardium_area_mm2": "myocardium area (mm²)",
+    "lv_rv_ratio": "LV/RV area ratio",
+    "segmenter_dice": "Dice of the segmenter itself",
     "latent_dimensions": "free latent dimensions",
     "samples_per_second_batch_1": "samples/s, batch 1",
     "samples_per_second_batch_16": "samples/s, batch 16",
@@ -25,6 +34,8 @@ _NAMES = {
     "peak_memory_mb": "peak memory (MB)",
     "checkpoint_mb": "checkpoint (MB)",
 }
+_OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
+_SHARES = ("share_", "ring_closed", "empty")
 _PREFIXES = {"fd_": "Fréchet distance", "kid_": "KID", "mifid_": "MIFID", "cmmd_": "CMMD"}
 
 
@@ -33,6 +44,8 @@ def metric_name(key: str) -> str:
     for prefix, name in _PREFIXES.items():
         if key.startswith(prefix):
             return f"{name} ({key.removeprefix(prefix)})"
+    if key not in _NAMES and key.endswith(_OF_REAL):
+        return f"{metric_name(key.removesuffix(_OF_REAL))}, real images of the split"
     return _NAMES.get(key, key.replace("_", " "))
 
 
@@ -53,7 +66,7 @@ def text(figure, key: str = "") -> str:
         return NOT_MEASURED
     if isinstance(value, bool | str):
         return {True: "yes", False: "no"}.get(value, value)
-    scale, unit = (100, " %") if key.startswith("share_") else (1, "")
+    scale, unit = (100, " %") if is_share(key) else (1, "")
     decimals = 0 if isinstance(value, int) else 1 if unit else _decimals(abs(value))
 
     def number(x: float) -> str:
@@ -62,6 +75,11 @@ def text(figure, key: str = "") -> str:
     if isinstance(figure, dict) and "low" in figure and "high" in figure:
         return f"{number(value)}{unit} [{number(figure['low'])}, {number(figure['high'])}]"
     return number(value) + unit
+
+
+def is_share(key: str) -> bool:
+    """Whether a metric is a share, which is written in per cent."""
+    return key.startswith(_SHARES) or "_accuracy" in key or key.endswith("_chance")
 
 
 def _decimals(magnitude: float) -> int:

@@ -11,32 +11,17 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hub import layout
-from zoo.hub.figures_text import text, value_of
+from zoo.hub.columns import COLUMNS, DISTANCE, Column, measured
+from zoo.hub.figures_text import value_of
 from zoo.hub.metrics_file import load_metrics
 
 REFERENCES = {"real": "*real images*", "mean_image": "*mean image*", "copy": "*copy of training images*"}
-EXTRACTOR = "efficientnet_lite0"
+# Families of published models that make no images
+JUDGES = {"segmenter", "classifier"}
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-# Heading of the table, name in the CSV, group and key in metrics.json
-COLUMNS = (
-    ("Fréchet distance (× real)", f"fd_{EXTRACTOR}", "distribution", f"fd_{EXTRACTOR}"),
-    ("KID", f"kid_{EXTRACTOR}", "distribution", f"kid_{EXTRACTOR}"),
-    ("FID (Inception v3)", "fid_inception_v3", "distribution", "fid_inception_v3"),
-    ("SSIM", "projection_ssim", "projection", "ssim"),
-    ("CC", "projection_cc", "projection", "cc"),
-    ("MSE", "projection_mse", "projection", "mse"),
-    ("PSNR (dB)", "projection_psnr", "projection", "psnr"),
-    ("Latent dimensions", "latent_dimensions", "projection", "latent_dimensions"),
-    ("Copies", "share_copies", "copying", "share_copies"),
-    ("MS-SSIM (training images)", "diversity_ms_ssim", "diversity", "ms_ssim"),
-    ("Samples/s, batch 1", "samples_per_second_batch_1", "cost", "samples_per_second_batch_1"),
-    ("Samples/s, batch 16", "samples_per_second_batch_16", "cost", "samples_per_second_batch_16"),
-    ("Parameters", "parameters", "cost", "parameters"),
-    ("Training images seen", "images_seen", "training", "images_seen"),
-)
-# Shown only where somebody has measured it; the others are always there
-OPTIONAL = "fid_inception_v3"
 FILE_WIDTH = 160  # characters
+# The dataset of a table and its rows, each a name and the groups of its figures
+Table = tuple[dict, list[tuple[str, dict]]]
 
 
 def list_models(root: str | os.PathLike) -> list[Path]:
@@ -44,37 +29,50 @@ def list_models(root: str | os.PathLike) -> list[Path]:
     return sorted(path.parent for path in Path(root).glob(f"*/{layout.INDEX_FILE}"))
 
 
-def results_table(folders: Iterable[str | os.PathLike], format: str = "md") -> str:
-    """Renders what was measured of models, with the reference rows beside them.
+def results(folders: Iterable[str | os.PathLike]) -> list[Table]:
+    """What was measured of models, with the reference rows beside them.
 
     Models are compared only where they were measured on the same split of the same dataset: each such pair has a table
-    of its own, sorted by Fréchet distance. A figure that was not measured is an en dash, in CSV an empty cell.
-
-    Args:
-        folders: The folders of the models.
-        format (`str`): `"md"`, `"csv"` or `"text"` for a terminal.
+    of its own, the reference rows first and then the models by Fréchet distance. Models without figures, and those that
+    make no images, have no row.
 
     Raises:
-        ZooError: If the format is unknown, a folder is no model or none of them has been evaluated.
+        ZooError: If a folder is no model or no generator among them has been evaluated.
     """
-    renderers = {"md": _markdown, "csv": _csv, "text": _text}
-    if format not in renderers:
-        raise ZooError(f"format: expected one of {', '.join(renderers)}, got {format!r}")
     groups = {}
     for folder in map(Path, folders):
         layout.read_index(folder)
         metrics = load_metrics(folder)
-        if "dataset" in metrics:
+        if "dataset" in metrics and metrics.get("model", {}).get("family") not in JUDGES:
             dataset = metrics["dataset"]
             models = groups.setdefault((dataset["preset"], dataset["split"], dataset["fingerprint"]), {})
             models[folder.resolve().name] = metrics
     if not groups:
         raise ZooError("compare: none of the models has been evaluated; run `cardiac-zoo evaluate` first")
-    return renderers[format]([_rows(models) for _, models in sorted(groups.items())])
+    return [_rows(models) for _, models in sorted(groups.items())]
 
 
-def _rows(models: dict[str, dict]) -> tuple[dict, list[tuple[str, dict]]]:
-    """The dataset of a table and its rows, each a name and groups of figures; references first, then the best model."""
+def results_table(folders: Iterable[str | os.PathLike], format: str = "md") -> str:
+    """Renders `results`. A figure that was not measured is an en dash, in CSV an empty cell.
+
+    Args:
+        folders: The folders of the models.
+        format (`str`): `"md"`, the figures that say most, with their bounds; `"csv"`, all of them as raw numbers;
+            `"html"`, all of them in a page that sorts by any column and needs nothing from elsewhere; `"text"`, those
+            that say most without bounds, for a terminal.
+
+    Raises:
+        ZooError: If the format is unknown, a folder is no model or none of them has been evaluated.
+    """
+    from zoo.hub.tables_html import html
+
+    renderers = {"md": _markdown, "csv": _csv, "html": html, "text": _text}
+    if format not in renderers:
+        raise ZooError(f"format: expected one of {', '.join(renderers)}, got {format!r}")
+    return renderers[format](results(folders))
+
+
+def _rows(models: dict[str, dict]) -> Table:
     references = {}
     for metrics in models.values():
         for row, groups in metrics.get("references", {}).items():
@@ -85,77 +83,75 @@ def _rows(models: dict[str, dict]) -> tuple[dict, list[tuple[str, dict]]]:
 
 def _rank(model: tuple[str, dict]) -> tuple:
     name, metrics = model
-    distance = value_of(metrics.get("distribution", {}).get(f"fd_{EXTRACTOR}"))
+    distance = value_of(DISTANCE.figure(metrics))
     return (distance is None, distance or 0.0, name)
 
 
-def _cell(groups: dict, group: str, key: str) -> str:
-    figure = groups.get(group, {}).get(key)
-    if figure is None:
-        return "–"
-    cell = text(figure, key)
-    if isinstance(figure, dict) and "ratio_to_real" in figure:
-        cell += f" (× {figure['ratio_to_real']:.2f})"
-    if (group, key) == ("diversity", "ms_ssim") and "ms_ssim_train" in groups[group]:
-        cell += f" ({text(value_of(groups[group]['ms_ssim_train']))})"
-    return cell
-
-
-def _title(dataset: dict) -> str:
+def title(dataset: dict) -> str:
+    """What a table is about: dataset, split and counts, in Markdown."""
     patients = f"{dataset['n_patients']} patients, " if "n_patients" in dataset else ""
     return f"{dataset['name']} `{dataset['preset']}`, {dataset['split']} ({patients}{dataset['n_images']:,} images)"
 
 
-def _table(rows: list[tuple[str, dict]]) -> list[list[str]]:
-    """Headings and cells as text."""
-    columns = [c for c in COLUMNS if c[1] != OPTIONAL or any(c[3] in groups.get(c[2], {}) for _, groups in rows)]
-    cells = [[name, *(_cell(groups, group, key) for *_, group, key in columns)] for name, groups in rows]
-    return [["Model", *(heading for heading, *_ in columns)], *cells]
+def _headlines(rows: list[tuple[str, dict]], bounds: bool = True) -> list[list[str]]:
+    """Headings and cells as text, of the columns that fit a page."""
+    columns = measured([column for column in COLUMNS if column.headline], rows)
+    cells = [[name, *(column.cell(groups, bounds) for column in columns)] for name, groups in rows]
+    return [["Model", *(column.heading for column in columns)], *cells]
 
 
-def _markdown(tables: list[tuple[dict, list]]) -> str:
+def notes(tables: list[Table]) -> str:
+    """What has to be said below the tables."""
+    said = ["Intervals are 95 %. Projections are read beside their latent dimensions: more make them easier."]
+    if not any("fid_inception_v3" in groups.get("distribution", {}) for _, rows in tables for _, groups in rows):
+        said.append("FID: not measured (Inception weights absent).")
+    return " ".join(said)
+
+
+def _markdown(tables: list[Table]) -> str:
     parts = []
     for dataset, rows in tables:
-        head, *body = _table(rows)
+        head, *body = _headlines(rows)
         lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
-        parts.append(f"**{_title(dataset)}**\n\n" + "\n".join(lines))
-    notes = ["Intervals are 95 %. Projections (SSIM to PSNR) are read beside their latent dimensions."]
-    if not any(OPTIONAL in groups.get("distribution", {}) for _, rows in tables for _, groups in rows):
-        notes.append("FID: not measured (Inception weights absent).")
-    return "\n\n".join([*parts, " ".join(notes)]) + "\n"
+        parts.append(f"**{title(dataset)}**\n\n" + "\n".join(lines))
+    return "\n\n".join([*parts, notes(tables)]) + "\n"
 
 
-def _csv(tables: list[tuple[dict, list]]) -> str:
+def _csv(tables: list[Table]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = [f"{column[1]}{bound}" for column in COLUMNS for bound in ("", "_low", "_high")]
+    figures = {}  # group and key by name; what stands in brackets elsewhere has columns of its own here
+    for column in COLUMNS:
+        figures[column.name] = (column.group, column.key)
+        if column.beside:
+            figures.setdefault(column.beside, (column.group, column.beside))
+    names = [f"{name}{bound}" for name in figures for bound in ("", "_low", "_high")]
     writer.writerow(["dataset", "split", "fingerprint", "model", *names])
     for dataset, rows in tables:
+        where = (dataset["preset"], dataset["split"], dataset["fingerprint"])
         for name, groups in rows:
             cells = []
-            for *_, group, key in COLUMNS:
+            for group, key in figures.values():
                 figure = groups.get(group, {}).get(key)
                 bounds = (figure.get("low"), figure.get("high")) if isinstance(figure, dict) else (None, None)
                 cells += [value_of(figure), *bounds]
-            where = (dataset["preset"], dataset["split"], dataset["fingerprint"])
             writer.writerow([*where, name.strip("*"), *cells])
     return stream.getvalue()
 
 
-def _text(tables: list[tuple[dict, list]]) -> str:
-    """Metrics as rows and models as columns, which fits a terminal."""
-    from rich.table import Table
+def _text(tables: list[Table]) -> str:
+    from rich.table import Table as RichTable
 
     rendered = []
     for dataset, rows in tables:
-        (corner, *models), *lines = zip(*_table(rows), strict=True)
-        table = Table(corner, title=_title(dataset).replace("`", ""), title_justify="left")
-        for name in models:
-            table.add_column(name.strip("*"), justify="right")
-        for line in lines:
-            table.add_row(*line)
+        (corner, *headings), *lines = _headlines(rows, bounds=False)
+        table = RichTable(corner, title=title(dataset).replace("`", ""), title_justify="left")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        for name, *cells in lines:
+            table.add_row(name.strip("*"), *cells)
         rendered.append(table)
-    return _rendered(*rendered)
+    return to_text(*rendered)
 
 
 def models_table(root: str | os.PathLike) -> str:
@@ -164,25 +160,26 @@ def models_table(root: str | os.PathLike) -> str:
     Raises:
         ZooError: If it holds none.
     """
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
     folders = list_models(root)
     if not folders:
         raise ZooError(f"{root}: no models, expected folders with {layout.INDEX_FILE}")
-    table = Table()
-    for heading in ("Model", "Class", "Trained on", "Parameters", "Checkpoint (MB)", "Fréchet distance (× real)"):
+    parameters = Column("Parameters", "cost", "parameters")
+    table = RichTable()
+    for heading in ("Model", "Class", "Trained on", parameters.heading, "Checkpoint (MB)", DISTANCE.heading):
         table.add_column(heading, justify="left" if heading in ("Model", "Class", "Trained on") else "right")
     for folder in folders:
         metrics = load_metrics(folder)
         size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
         trained_on = metrics.get("training", {}).get("dataset", {}).get("preset", "–")
         name = layout.pipeline_name(layout.read_index(folder))
-        cells = (_cell(metrics, "cost", "parameters"), f"{size:.1f}", _cell(metrics, "distribution", f"fd_{EXTRACTOR}"))
+        cells = (parameters.cell(metrics), f"{size:.1f}", DISTANCE.cell(metrics))
         table.add_row(folder.name, name, trained_on, *cells)
-    return _rendered(table)
+    return to_text(table)
 
 
-def _rendered(*tables) -> str:
+def to_text(*tables) -> str:
     """Tables of rich as text, as wide as the terminal, or wide enough for a file or pipe."""
     from rich.console import Console
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from zoo.errors import ZooError
-from zoo.metrics.functional import ssim
+from zoo.metrics.functional import auc, ssim
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.intervals import mean_figure, share_figure
+from zoo.metrics.intervals import mean_figure, share_figure, two_sample_figure
 from zoo.progress import track
 
 MAX_SHIFT = 2
@@ -24,12 +24,14 @@ class Neighbours:
         ssim (`torch.Tensor` of shape `(n,)`): Its SSIM with the sample, at the same shift and flip.
         ratio (`torch.Tensor` of shape `(n,)`): Its distance ÷ the mean distance to the 50 nearest images of other
             patients; 0 is a copy, and a sample no nearer to one patient than to all others has a ratio near 1.
+        training_cc (`torch.Tensor` of shape `(m,)`): The best correlation that each training image has with a sample.
     """
 
     index: torch.Tensor
     cc: torch.Tensor
     ssim: torch.Tensor
     ratio: torch.Tensor
+    training_cc: torch.Tensor
 
 
 def nearest_training(samples: torch.Tensor, training: ImageSet, progress: bool = False) -> Neighbours:
@@ -75,17 +77,32 @@ def nearest_training(samples: torch.Tensor, training: ImageSet, progress: bool =
     candidates = torch.stack([(_normalised(window(samples, *w)) * _normalised(nearest)).sum(1) for w in windows])
     aligned = torch.stack([window(samples[i], *windows[w]) for i, w in enumerate(candidates.argmax(0).tolist())])
 
-    patients = {patient: number for number, patient in enumerate(sorted(set(training.ids)))}
-    patient = torch.tensor([patients[item] for item in training.ids])
-    others = correlation.masked_fill(patient == patient[index, None], -torch.inf)
-    others = others.topk(min(NUM_OTHERS, others.shape[1]), dim=1).values
-    distances = torch.where(others.isinf(), torch.nan, _distance(others))  # fewer than 50 images of others: their mean
     return Neighbours(
         index=index,
         cc=best,
         ssim=ssim(aligned.float() / 255, nearest.float() / 255),
-        ratio=_distance(best) / distances.nanmean(1),
+        ratio=distance_ratio(_distance(correlation), index, training.ids),
+        training_cc=correlation.max(0).values.clamp(max=1),
     )
+
+
+def distance_ratio(distances: torch.Tensor, index: torch.Tensor, ids: list[str]) -> torch.Tensor:
+    """The distance to the nearest training image ÷ the mean distance to the 50 nearest images of other patients.
+
+    Args:
+        distances (`torch.Tensor` of shape `(n, m)`): From each sample to each training image.
+        index (`torch.Tensor` of shape `(n,)`): Which training image is nearest.
+        ids (`list[str]` of length `m`): The patient of each training image.
+
+    Returns:
+        `torch.Tensor` of shape `(n,)`. Where other patients have fewer than 50 images, the mean is over those.
+    """
+    patients = {patient: number for number, patient in enumerate(sorted(set(ids)))}
+    patient = torch.tensor([patients[item] for item in ids])
+    others = distances.masked_fill(patient == patient[index, None], torch.inf)
+    others = others.topk(min(NUM_OTHERS, others.shape[1]), dim=1, largest=False).values
+    mean = others.masked_fill(others.isinf(), torch.nan).nanmean(1)
+    return distances.gather(1, index[:, None])[:, 0] / mean
 
 
 def threshold(copies: torch.Tensor, real: torch.Tensor) -> float:
@@ -100,12 +117,41 @@ def threshold(copies: torch.Tensor, real: torch.Tensor) -> float:
     return max(caught, torch.quantile(real, 0.01, interpolation="lower")).item()
 
 
-def copying_row(neighbours: Neighbours, ids: list[str], limit: float) -> dict:
-    """The figures of one row: the share of images whose ratio is at most `limit`, and SSIM to the nearest image."""
-    return {
-        "share_copies": share_figure(neighbours.ratio <= limit, ids),
+def copying_row(neighbours: Neighbours, ids: list[str], limit: float, classes: list[str] | None = None) -> dict:
+    """The figures of one row: the share of images whose ratio is at most `limit`, CC and SSIM to the nearest image.
+
+    Args:
+        neighbours (`Neighbours`): Of the row's images.
+        ids (`list[str]` of length `n`): What is independent among them.
+        limit (`float`): The threshold of the ratio.
+        classes (`list[str]` of length `m`, *optional*): The pathology of each training image. With it the share is
+            also given for the images nearest to each pathology: where patients are few, more may be copied.
+    """
+    copied = neighbours.ratio <= limit
+    row = {
+        "share_copies": share_figure(copied, ids),
+        "nearest_cc_train": mean_figure(neighbours.cc, ids),
         "nearest_ssim_train": mean_figure(neighbours.ssim, ids),
     }
+    for name in dict.fromkeys(classes or []):
+        chosen = [i for i, nearest in enumerate(neighbours.index.tolist()) if classes[nearest] == name]
+        if chosen:
+            row[f"share_copies_{name}"] = share_figure(copied[chosen], [ids[i] for i in chosen])
+    return row
+
+
+def membership_figure(train: Neighbours, other: Neighbours, train_ids: list[str], other_ids: list[str]) -> dict:
+    """How well an attacker who has the samples alone can tell training images from images of other patients.
+
+    The attack calls a real image the likelier to have been trained on, the nearer a sample is to it (GAN-Leaks, Chen et
+    al., 2020, arXiv 1909.03935, without access to the generator). The figure is its AUC, 0.5 if nothing leaks.
+
+    Args:
+        train (`Neighbours`): Of the samples among the training images.
+        other (`Neighbours`): Of the samples among images of patients that training has not seen.
+        train_ids, other_ids (`list[str]`): The patients of these images; the interval leaves out those of both.
+    """
+    return two_sample_figure(auc, train.training_cc, other.training_cc, train_ids, other_ids)
 
 
 def _normalised(images: torch.Tensor) -> torch.Tensor:

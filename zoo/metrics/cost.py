@@ -14,13 +14,21 @@ from zoo.pipelines import sample_generators
 REPEATS = 3
 
 
-def cost_group(pipe, settings: dict, model_dir: str | Path | None = None) -> dict:
-    """Parameters, network evaluations a sample, images/s at batch 1 and 16, peak memory and checkpoint size in MB."""
+def size_figures(pipe, settings: dict, model_dir: str | Path | None = None) -> dict:
+    """What no machine changes: parameters, network evaluations a sample, and checkpoint size in MB."""
     modules = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    group = {
+    figures = {
         "parameters": sum(parameter.numel() for module in modules for parameter in module.parameters()),
         "network_evaluations": pipe.network_evaluations(**settings),
     }
+    if model_dir is not None:
+        figures["checkpoint_mb"] = sum(path.stat().st_size for path in Path(model_dir).rglob("*.safetensors")) / 1e6
+    return figures
+
+
+def cost_group(pipe, settings: dict, model_dir: str | Path | None = None) -> dict:
+    """`size_figures`, images/s at batch 1 and 16, peak memory in MB, and the machine."""
+    group = size_figures(pipe, settings, model_dir)
     device = torch.device(pipe.device)
     _reset_peak(device)
     pipe(batch_size=1, generator=sample_generators(0, [0]), output_type="pt", **settings)  # warms up
@@ -32,8 +40,6 @@ def cost_group(pipe, settings: dict, model_dir: str | Path | None = None) -> dic
             rates.append(batch_size / (time.perf_counter() - start))
         group[f"samples_per_second_batch_{batch_size}"] = mean_figure(torch.tensor(rates), range(REPEATS))
     group["peak_memory_mb"] = _peak_mb(device)
-    if model_dir is not None:
-        group["checkpoint_mb"] = sum(path.stat().st_size for path in Path(model_dir).rglob("*.safetensors")) / 1e6
     group["hardware"] = describe_hardware(device)
     return group
 

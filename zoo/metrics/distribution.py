@@ -1,12 +1,16 @@
-"""Does the sample set look like the data? Fréchet and kernel distances in the features of each extractor."""
+"""Does the sample set look like the data? Distances and neighbourhoods in the features of each extractor."""
 
+from functools import partial
 from pathlib import Path
+
+import torch
 
 from zoo.errors import ZooError
 from zoo.metrics.extractors import FeatureExtractor, extract
-from zoo.metrics.functional import frechet_distance, kid
+from zoo.metrics.functional import cmmd, frechet_distance, inception_score, kid
+from zoo.metrics.functional.manifold import Distances
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.intervals import two_sample_figure
+from zoo.metrics.intervals import one_sample_figure, two_sample_figure
 
 NUM_SAMPLES = 1000
 MIN_REFERENCE = 100
@@ -39,22 +43,60 @@ def distribution_row(
     cache_dir: str | Path | None = None,
     progress: bool = False,
 ) -> dict:
-    """`fd_<extractor>` and `kid_<extractor>` of 1,000 samples against all images of a split."""
+    """The figures of 1,000 samples against all images of a split, each with the extractor's name.
+
+    `fd` (or `fid`), `kid` and `cmmd` are of all images. `precision`, `recall`, `density` and `coverage` are of equal
+    counts on both sides, k = 3, 3, 5 and 5. `inception_score` is there where the extractor classifies.
+    """
     row = {}
     for extractor in extractors:
         ours, theirs = (
             extract(extractor, images, cache_dir=cache_dir, progress=progress).double()
             for images in (samples.images, reference.images)
         )
-        for name, statistic in (("fd", frechet_distance), ("kid", kid)):
-            row[f"{name}_{extractor.name}"] = two_sample_figure(statistic, ours, theirs, samples.ids, reference.ids)
+        figures = {
+            name: two_sample_figure(distance, ours, theirs, samples.ids, reference.ids)
+            for name, distance in ((extractor.frechet_name, frechet_distance), ("kid", kid), ("cmmd", cmmd))
+        }
+        figures |= neighbour_figures(ours, theirs, samples.ids, reference.ids)
+        probabilities = extractor.probabilities(ours)
+        if probabilities is not None:
+            figures["inception_score"] = one_sample_figure(inception_score, probabilities, samples.ids)
+        row |= {key if key == extractor.frechet_name else f"{key}_{extractor.name}": f for key, f in figures.items()}
     return row
 
 
+def neighbour_figures(
+    samples: torch.Tensor, real: torch.Tensor, sample_ids: list[str], real_ids: list[str], seed: int = 0
+) -> dict:
+    """Precision, recall, density and coverage, at the count of the smaller set, drawn from the larger one.
+
+    Args:
+        samples (`torch.Tensor` of shape `(n, dimensions)`): Features of the samples.
+        real (`torch.Tensor` of shape `(m, dimensions)`): Features of the real images.
+        sample_ids (`list[str]` of length `n`): What is independent on the sample side.
+        real_ids (`list[str]` of length `m`): The patient of each real image.
+        seed (`int`): Of the draw, without replacement.
+    """
+    generator, count = torch.Generator().manual_seed(seed), min(len(samples), len(real))
+    ours, theirs = (torch.randperm(len(side), generator=generator)[:count] for side in (samples, real))
+    distances = Distances.between(samples[ours], real[theirs])
+    ids = [sample_ids[i] for i in ours.tolist()], [real_ids[i] for i in theirs.tolist()]
+
+    def score(name: str, of_samples: torch.Tensor, of_real: torch.Tensor) -> float:
+        equal = min(len(of_samples), len(of_real))  # a round that leaves patients out does not leave equal counts
+        return getattr(distances.subset(of_samples[:equal], of_real[:equal]), name)()
+
+    return {
+        name: two_sample_figure(partial(score, name), torch.arange(count), torch.arange(count), *ids)
+        for name in ("precision", "recall", "density", "coverage")
+    }
+
+
 def add_real(row: dict, real: dict) -> dict:
-    """Puts each distance beside the one that real training images have: FD as a ratio, KID as a difference."""
+    """Puts each figure beside that of real training images: a Fréchet distance as a ratio, others as a difference."""
     for key, entry in row.items():
-        if key.startswith("fd_"):
+        if key.startswith(("fd_", "fid_")):
             entry["ratio_to_real"] = entry["value"] / real[key]["value"]
         else:
             entry["difference_to_real"] = entry["value"] - real[key]["value"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -12,22 +13,28 @@ from rich.console import Console
 from zoo.datasets import BuiltDataset, check_compatible
 from zoo.errors import ZooError
 from zoo.files import sha256
-from zoo.metrics import copying, distribution, diversity, projection, references
+from zoo.metrics import anatomy, conditioning, copy_report, copying, distribution, diversity, items, projection, references
 from zoo.metrics.cache import Cache
+from zoo.metrics.copying import Neighbours
 from zoo.metrics.cost import cost_group
-from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor
+from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, trained_extractors
+from zoo.metrics.feature_copying import FeatureCopies
 from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_split
 from zoo.metrics.intervals import mean_figure
+from zoo.metrics.judges import find_judge
+from zoo.metrics.judging import dice_figures
 from zoo.pipelines import sample_generators
 from zoo.progress import track
 
 SCHEMA_VERSION = 1
-GROUPS = ("cost", "copying", "diversity", "distribution", "projection")
+GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items")
 
 # Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
 SECONDS_PER_FEATURE = 0.02
 SECONDS_PER_COMPARISON = 5e-6
 SECONDS_OF_DIVERSITY = 4
+SECONDS_PER_HEART = 0.015
+SECONDS_PER_CLASS = 0.003
 
 
 def evaluate(
@@ -41,8 +48,11 @@ def evaluate(
     settings: dict | None = None,
     groups: Sequence[str] | None = None,
     extractors: Sequence[FeatureExtractor] | None = None,
+    segmenter: str | Path | None = None,
+    classifier: str | Path | None = None,
     model_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    report_dir: str | Path | None = None,
     progress: bool = True,
 ) -> dict:
     """Measures a pipeline under the zoo's evaluation protocol.
@@ -58,12 +68,19 @@ def evaluate(
         seed (`int`): The seed of the samples, the projections and of what is drawn from the dataset.
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
-        groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution` and
-            `projection`; all by default. A pipeline without `project` has no group `projection`.
-        extractors (sequence of `FeatureExtractor`, *optional*): The networks of group `distribution`;
-            EfficientNet-Lite0 by default.
+        groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
+            `projection`, `anatomy`, `conditioning` and `items`; all by default. A pipeline without `project` has no
+            group `projection`, an unconditional one no `conditioning`. Of datasets other than ACDC, `anatomy` and
+            `conditioning` are measured only if they are asked for by name.
+        extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
+            `copying` are measured; by default EfficientNet-Lite0, and segmenter and classifier where these fit the
+            dataset. Without group `distribution` there is no default, and `copying` is measured in pixels alone.
+        segmenter (path, *optional*): The folder of the segmenter of group `anatomy`; the published one by default.
+        classifier (path, *optional*): The folder of the classifier of group `conditioning`; likewise.
         model_dir (path, *optional*): The folder the pipeline was loaded from; gives name, hashes and checkpoint size.
         cache_dir (path, *optional*): Where samples, features and the reference rows are kept between evaluations.
+        report_dir (path, *optional*): Where group `copying` puts a picture of the samples nearest to training images.
+            It shows real images, and so cannot lie in a model's folder.
         progress (`bool`): Whether to say on stderr what is being done.
 
     Returns:
@@ -73,21 +90,25 @@ def evaluate(
         ZooError: If the dataset does not fit the model, a count is too small for a group, or samples are NaN or
             constant.
     """
-    run = _Evaluation(
-        pipe=pipe,
-        data=data,
-        split=split,
-        num_samples=num_samples,
-        seed=seed,
-        batch_size=batch_size,
-        settings=settings or {},
-        groups=GROUPS if groups is None else tuple(groups),
-        extractors=list(extractors or []),
-        model_dir=None if model_dir is None else Path(model_dir),
-        cache_dir=cache_dir,
-        progress=progress,
-    )
-    return run.report()
+    with TemporaryDirectory(prefix="zoo-features-") as scratch:  # no image goes twice through an extractor
+        run = _Evaluation(
+            pipe=pipe,
+            data=data,
+            split=split,
+            num_samples=num_samples,
+            seed=seed,
+            batch_size=batch_size,
+            settings=settings or {},
+            groups=None if groups is None else tuple(groups),
+            extractors=list(extractors or []),
+            judges={"segmenter": segmenter, "classifier": classifier},
+            model_dir=None if model_dir is None else Path(model_dir),
+            cache_dir=cache_dir,
+            feature_dir=cache_dir or scratch,
+            report_dir=None if report_dir is None else copy_report.check_folder(report_dir, model_dir),
+            progress=progress,
+        )
+        return run.report()
 
 
 @dataclass
@@ -104,14 +125,18 @@ class _Evaluation:
     seed: int
     batch_size: int
     settings: dict
-    groups: tuple[str, ...]
+    groups: tuple[str, ...] | None
     extractors: list[FeatureExtractor]
+    judges: dict[str, str | Path | None]
     model_dir: Path | None
     cache_dir: str | Path | None
+    feature_dir: str | Path
+    report_dir: Path | None
     progress: bool
 
     def __post_init__(self):
-        for group in self.groups:
+        asked = self.groups or ()
+        for group in asked:
             if group not in GROUPS:
                 raise ZooError(f"groups: unknown group {group!r}, expected some of {', '.join(GROUPS)}")
         if self.split not in ("validation", "test"):
@@ -121,12 +146,23 @@ class _Evaluation:
                 f"num_samples, batch_size: expected at least 2 and 1, got {self.num_samples} and {self.batch_size}"
             )
         check_compatible(self.data, self.pipe.sample_size, self.pipe.num_channels)
+        self.segmenter = find_judge("segmenter", self.data, self.judges["segmenter"], "anatomy" in asked)
+        self.classifier = find_judge("classifier", self.data, self.judges["classifier"], "conditioning" in asked)
+        self.conditions = conditioning.shared_conditions(self.pipe, self.classifier)
+        possible = {
+            "projection": hasattr(self.pipe, "project"),
+            "anatomy": self.segmenter is not None,
+            "conditioning": bool(self.conditions),
+        }
+        wanted = GROUPS if self.groups is None else asked
+        self.groups = tuple(group for group in GROUPS if group in wanted and possible.get(group, True))
         self.train, self.reference = from_split(self.data, "train"), from_split(self.data, self.split)
         if "copying" in self.groups:
             self.unseen = from_split(self.data, "validation")
         if "distribution" in self.groups:
             distribution.check_counts(self.num_samples, len(self.train), len(self.reference), self.split)
-            self.extractors = self.extractors or [EfficientNetLite0Extractor()]
+            trained = trained_extractors(self.segmenter, self.classifier)
+            self.extractors = self.extractors or [EfficientNetLite0Extractor(), *trained]
         self.has_patients = "patient_ids" in self.data.info["splits"]["train"]
         self.weights = {}
         if self.model_dir is not None:
@@ -145,16 +181,15 @@ class _Evaluation:
             name = self.model_dir.resolve().name
             report["model"] = {"name": name, "family": self.pipe.family, "sha256": self.weights}
         report["dataset"] = self._dataset()
-        if set(self.groups) & {"copying", "diversity", "distribution"}:
+        if set(self.groups) & set(GROUPS) - {"cost", "projection"}:
             report["samples"] = {"count": self.num_samples, "seed": self.seed, "settings": self._sampling_settings()}
-        if "distribution" in self.groups:
+        if self.extractors and {"copying", "distribution"} & set(self.groups):
             report["extractors"] = {extractor.name: extractor.describe() for extractor in self.extractors}
         report["references"] = {}
-        for group in GROUPS:  # in this order: memory is measured while the process is small
-            if group in self.groups and (group != "projection" or hasattr(self.pipe, "project")):
-                report[group], rows = getattr(self, f"measure_{group}")()
-                for row, figures in rows.items():
-                    report["references"].setdefault(row, {})[group] = figures
+        for group in self.groups:  # in their order: memory is measured while the process is small
+            report[group], rows = getattr(self, f"measure_{group}")()
+            for row, figures in rows.items():
+                report["references"].setdefault(row, {})[group] = figures
         return report
 
     @cached_property
@@ -190,25 +225,57 @@ class _Evaluation:
         self._announce("copying", details, comparisons * SECONDS_PER_COMPARISON)
         found = self._references("copying", self._copying_references)
         rows = found.pop("rows")
-        near_train, near_split = self._nearest(samples), self._nearest(samples, self.reference)
-        group = copying.copying_row(near_train, samples.ids, found["threshold"]) | found
-        group[f"nearest_ssim_{self.split}"] = mean_figure(near_split.ssim, samples.ids)
+        near = self._nearest(samples), self._nearest(samples, self.reference)
+        group = self._copying_row(samples, *near, found) | found
         if self.has_patients:
-            copied = near_train.index[near_train.ratio <= found["threshold"]].tolist()
+            copied = near[0].index[near[0].ratio <= found["threshold"]].tolist()
             group["copied_patients"] = sorted({self.train.ids[i] for i in copied})
+        if self.report_dir is not None:
+            copy_report.write_report(self.report_dir, samples, self.train, near[0], found["threshold"])
         return group, rows
 
+    def _copying_row(self, images: ImageSet, train: Neighbours, split: Neighbours, limits: dict) -> dict:
+        """The figures of a row from its nearest images in `train` and in the split, in pixels and in features."""
+        row = copying.copying_row(train, images.ids, limits["threshold"], self.pathologies)
+        row[f"nearest_ssim_{self.split}"] = mean_figure(split.ssim, images.ids)
+        row["membership_auc"] = copying.membership_figure(train, split, self.train.ids, self.reference.ids)
+        for check in self.feature_copies:
+            row |= check.row(images, limits[f"threshold_{check.name}"])
+            if len(images) == distribution.NUM_SAMPLES and len(self.reference) >= distribution.MIN_REFERENCE:
+                row |= check.mifid(images, self.reference)
+        return row
+
     def _copying_references(self) -> dict:
-        """The rows, the threshold they calibrate, and its false alarms on patients that training has not seen."""
+        """The rows, the thresholds they calibrate, and the false alarms on patients that training has not seen."""
         sets = dict(self._rows()) | {"real": self.unseen}
-        found = {row: self._nearest(images) for row, images in sets.items()}
-        limit = copying.threshold(found["copy"].ratio, found["real"].ratio)
-        rows = {row: copying.copying_row(found[row], images.ids, limit) for row, images in sets.items()}
-        result = {"rows": rows, "threshold": limit, "share_copies_real": rows["real"]["share_copies"]}
-        if self.split == "test":  # the threshold knows nothing of these patients
-            test = copying.copying_row(self._nearest(self.reference), self.reference.ids, limit)
-            result["share_copies_real_test"] = test["share_copies"]
-        return result
+        near = {row: (self._nearest(images), self._nearest(images, self.reference)) for row, images in sets.items()}
+        result = {"threshold": copying.threshold(*(near[row][0].ratio for row in ("copy", "real")))}
+        for check in self.feature_copies:
+            result[f"threshold_{check.name}"] = copying.threshold(*(check.ratio(sets[row]) for row in ("copy", "real")))
+        rows = {row: self._copying_row(images, *near[row], result) for row, images in sets.items()}
+        false_alarms = {"real": rows["real"]}
+        if self.split == "test":  # the thresholds know nothing of these patients
+            test = copying.copying_row(self._nearest(self.reference), self.reference.ids, result["threshold"])
+            for check in self.feature_copies:
+                test |= check.row(self.reference, result[f"threshold_{check.name}"])
+            false_alarms["real_test"] = test
+        for kind, row in false_alarms.items():
+            for name in ("", *(f"_{check.name}" for check in self.feature_copies)):
+                result[f"share_copies_{kind}{name}"] = row[f"share_copies{name}"]
+        return result | {"rows": rows}
+
+    @cached_property
+    def feature_copies(self) -> list[FeatureCopies]:
+        """The copy check of each extractor."""
+        return [FeatureCopies(e, self.train, self.feature_dir, self.progress) for e in self.extractors]
+
+    @cached_property
+    def pathologies(self) -> list[str] | None:
+        """The pathology of each training image, where the dataset says it of all."""
+        rows = self.data.dataset["train"]
+        if "pathology" not in rows.column_names or None in rows["pathology"][:]:
+            return None
+        return rows.features["pathology"].int2str(rows["pathology"][:])
 
     def measure_diversity(self) -> tuple[dict, dict]:
         samples = self.samples
@@ -224,7 +291,9 @@ class _Evaluation:
         self._announce("distribution", f"{len(samples):,} samples through {names}", seconds)
 
         def row(images: ImageSet) -> dict:
-            return distribution.distribution_row(images, self.reference, self.extractors, self.cache_dir, self.progress)
+            return distribution.distribution_row(
+                images, self.reference, self.extractors, self.feature_dir, self.progress
+            )
 
         def reference_rows() -> dict:
             found = {name: row(images) for name, images in self._rows()}
@@ -250,6 +319,47 @@ class _Evaluation:
         measure = partial(projection.projection_group, self.pipe, targets, self.seed, progress=self.progress)
         return self.model_cache.json("projection", depends_on, measure), rows
 
+    def measure_anatomy(self) -> tuple[dict, dict]:
+        seconds = (len(self.samples) + len(self.reference)) * SECONDS_PER_HEART
+        self._announce("anatomy", f"{len(self.samples):,} samples labelled by {self.segmenter}", seconds)
+        found = self._references("anatomy", self._anatomy_references)
+        row = anatomy.anatomy_row(self.hearts, self.real_hearts, by_class=True)
+        group = anatomy.anatomy_group(anatomy.add_train_to_test(row, found["train"]), found["split"])
+        return {"segmenter": str(self.segmenter), **found["dice"], **group}, found["rows"]
+
+    def _anatomy_references(self) -> dict:
+        """The rows, the figures of training and real images by class, and how good the segmenter is."""
+        rows, train = {}, {}
+        for name, images in self._rows():
+            hearts = self._real_hearts(images)
+            rows[name] = anatomy.anatomy_row(hearts, self.real_hearts)
+            if name == "real":
+                train = anatomy.anatomy_row(hearts, self.real_hearts, by_class=True)
+        rows = {name: anatomy.add_train_to_test(row, rows["real"]) for name, row in rows.items()}
+        split = anatomy.anatomy_row(self.real_hearts, by_class=True)
+        dataset = self.data.dataset[self.split]
+        masked = {"mask", "patient_id", "frame"} <= set(dataset.column_names)
+        dice = {"segmenter_dice": dice_figures(self.segmenter, self.reference, dataset)["dice"]} if masked else {}
+        return {"rows": rows, "train": train, "split": split, "dice": dice}
+
+    def measure_conditioning(self) -> tuple[dict, dict]:
+        seconds = (len(self.samples) + len(self.reference)) * SECONDS_PER_CLASS
+        self._announce("conditioning", f"{len(self.samples):,} samples classified by {self.classifier}", seconds)
+        sets = (self.samples, self.reference, self.data.dataset[self.split])
+        figures = conditioning.accuracy_figures(self.classifier, self.conditions, self._asked(), *sets)
+        group = {"classifier": str(self.classifier), **figures}
+        if self.segmenter is not None:
+            group |= conditioning.ordering_figures(self.hearts, self.real_hearts)
+        return group, {}
+
+    def measure_items(self) -> tuple[dict, dict]:
+        self._announce("items", f"{items.NUM_SAMPLES} samples and {items.NUM_PROJECTIONS} projections, value by value")
+        group = {"samples": items.sample_items(self._sample(range(items.NUM_SAMPLES)), self.train)}
+        if hasattr(self.pipe, "project"):
+            targets = self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
+            group["projection"] = items.projection_items(self.pipe, targets, self.seed)
+        return group, {}
+
     # What the groups share
 
     def _rows(self) -> Iterator[tuple[str, ImageSet]]:
@@ -261,14 +371,35 @@ class _Evaluation:
     def _references(self, group: str, compute: Callable[[], dict]) -> dict:
         """The reference rows of a group, which no model changes."""
         depends_on = [SCHEMA_VERSION, self.data.info["fingerprint"], self.split, self.num_samples, self.seed]
-        if group == "distribution":
+        if group in ("copying", "distribution"):
             depends_on += [extractor.describe() for extractor in self.extractors]
+        if group == "anatomy":
+            depends_on += [judge.sha256 if judge else None for judge in (self.segmenter, self.classifier)]
 
         def announced() -> dict:
             self._announce(f"{group}, reference rows", "once for this dataset")
             return compute()
 
         return self.cache.json(f"references-{group}", depends_on, announced)
+
+    @cached_property
+    def hearts(self) -> anatomy.Hearts:
+        """The samples as the segmenter sees them; their pathology is the one that was asked for."""
+        asked = self._asked().get("pathology")
+        return anatomy.measure_hearts(self.samples, self.segmenter, self.classifier, asked)
+
+    @cached_property
+    def real_hearts(self) -> anatomy.Hearts:
+        """The real images of the split as the segmenter sees them."""
+        return self._real_hearts(self.reference)
+
+    def _real_hearts(self, images: ImageSet) -> anatomy.Hearts:
+        splits = [self.data.dataset[name] for name in ("train", self.split)]
+        pathology = anatomy.patient_pathology(splits, images.ids)
+        return anatomy.measure_hearts(images, self.segmenter, self.classifier, pathology)
+
+    def _asked(self) -> dict[str, tuple[list[str], torch.Tensor]]:
+        return conditioning.asked_classes(self.pipe, self.settings, self.seed, self.num_samples)
 
     def _nearest(self, images: ImageSet, among: ImageSet | None = None) -> copying.Neighbours:
         return copying.nearest_training(images.images, self.train if among is None else among, self.progress)

@@ -76,6 +76,21 @@ def share_figure(flags: torch.Tensor, ids: Sequence[Hashable]) -> dict:
     return {"value": share, "low": max(0.0, centre - half), "high": min(1.0, centre + half), "n": n}
 
 
+def one_sample_figure(
+    statistic: Callable[[torch.Tensor], float], samples: torch.Tensor, ids: Sequence[Hashable]
+) -> dict:
+    """A statistic of one set that is no mean over images, such as `inception_score`.
+
+    Args:
+        statistic: What is measured.
+        samples (`torch.Tensor` of shape `(n, …)`): One row an image.
+        ids (sequence of length `n`): What is independent: the sample, or its patient; `n` is their number.
+    """
+    fold = folds(ids)
+    left_out = [statistic(samples[fold != k]) for k in range(int(fold.max()) + 1)]
+    return figure(statistic(samples), jackknife_error(left_out), len(set(ids)))
+
+
 def two_sample_figure(
     statistic: Callable[[torch.Tensor, torch.Tensor], float],
     samples: torch.Tensor,

@@ -76,7 +76,8 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
     @property
     def open_labels(self) -> torch.Tensor:
         """The label row that leaves every condition open: `(num_conditions,)` integers, one number of classes each."""
-        return torch.tensor([table.num_embeddings - 1 for table in self.embeddings], device=self.device)
+        labels = [table.num_embeddings - 1 for table in self.embeddings]
+        return torch.tensor(labels, dtype=torch.int64, device=self.device)
 
     def forward(
         self, sample: torch.Tensor, timestep: torch.Tensor | int, class_labels: torch.Tensor | None = None
@@ -94,7 +95,9 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         """
         if class_labels is None:
             class_labels = self.open_labels.expand(len(sample), -1)
-        embedding = sum(table(class_labels[:, column]) for column, table in enumerate(self.embeddings))
+        embedding = sample.new_zeros(len(sample), self.unet.time_embedding.linear_2.out_features)
+        for column, table in enumerate(self.embeddings):
+            embedding = embedding + table(class_labels[:, column])
         patches = F.pixel_unshuffle(sample, self.config.patch_size)
         return F.pixel_shuffle(self.unet(patches, timestep, class_labels=embedding).sample, self.config.patch_size)
 

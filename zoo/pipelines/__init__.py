@@ -1,12 +1,25 @@
-"""The ways of sampling: one file each, needing diffusers and `base.py` alone, so that each can be published."""
+"""The ways of sampling: one file each, needing diffusers and helpers beside it alone, so that each can be published."""
 
 from .base import ZooPipeline, sample_generators
-from .pipeline_dcgan import DCGANPipeline
 from .pipeline_ddpm import ConditionalDDPMPipeline
 from .pipeline_ddpm_unconditional import UnconditionalDDPMPipeline
+from .pipeline_gan import GANPipeline
+from .pipeline_ldm import LatentDiffusionPipeline
+from .pipeline_score import ScorePipeline
+from .pipeline_style_transfer import StyleTransferPipeline
+from .pipeline_vae import VAEPipeline
 
 PIPELINES = {
-    pipeline.__name__: pipeline for pipeline in (DCGANPipeline, ConditionalDDPMPipeline, UnconditionalDDPMPipeline)
+    pipeline.__name__: pipeline
+    for pipeline in (
+        VAEPipeline,
+        GANPipeline,
+        ConditionalDDPMPipeline,
+        UnconditionalDDPMPipeline,
+        LatentDiffusionPipeline,
+        ScorePipeline,
+        StyleTransferPipeline,
+    )
 }
 """Every pipeline class by the name that stands in `model_index.json`."""
 

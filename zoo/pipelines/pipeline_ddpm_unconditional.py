@@ -4,10 +4,10 @@ import torch
 from diffusers import DDPMPipeline
 
 from .base import ZooPipeline
-from .pipeline_ddpm import DDPMSampling
+from .diffusion import DiffusionSampling
 
 
-class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
+class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
     r"""diffusers' `DDPMPipeline` with the zoo's call; saved, it is a `DDPMPipeline` that needs no code of ours.
 
     Parameters:
@@ -34,11 +34,6 @@ class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
         return self.unet.config.in_channels
 
     @property
-    def default_steps(self) -> int:
-        """Sampling steps of a call that names none."""
-        return self.config.default_steps
-
-    @property
     def default_settings(self) -> dict:
         """The sampling settings that a call without arguments uses."""
         return {"scheduler": type(self.scheduler).__name__, "num_inference_steps": self.default_steps}
@@ -56,6 +51,7 @@ class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
         output_type: str = "pil",
         return_dict: bool = True,
         num_inference_steps: int | None = None,
+        callback_on_step_end=None,
     ):
         """Generates images.
 
@@ -67,6 +63,8 @@ class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
                 `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             num_inference_steps (`int`, *optional*): Sampling steps; more are slower and usually better.
+            callback_on_step_end (callable, *optional*): Called after each step, as in diffusers, with the pipeline, the
+                step's number, its timestep and `{"latents": sample}`; the `latents` of a dict that it returns go on.
 
         Returns:
             `ImagePipelineOutput` with `images`, or a tuple of them.
@@ -77,8 +75,8 @@ class UnconditionalDDPMPipeline(DDPMSampling, ZooPipeline, DDPMPipeline):
         if class_labels is not None:
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
         generators = self._generators(generator, batch_size)
-        sample = self._start(generators, self.default_steps if num_inference_steps is None else num_inference_steps)
-        sample = self._reverse(sample, generators, self._predict_open)
+        sample = self._start(generators, num_inference_steps)
+        sample = self._reverse(sample, generators, self._predict_open, callback_on_step_end)
         return self._output(sample, output_type, return_dict)
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:

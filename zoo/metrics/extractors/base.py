@@ -11,6 +11,9 @@ from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.progress import track
 
+# Of the Inception v3 of 2015-12-05 in its conversion from TensorFlow, which torch-fidelity and pytorch-fid publish
+FID_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+
 
 class FeatureExtractor(ABC):
     """Turns images into feature vectors. A distance computed with it carries its name.
@@ -30,6 +33,15 @@ class FeatureExtractor(ABC):
     @abstractmethod
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Maps `(n, channels, height, width)` in [0, 1] to float32 features `(n, dimensions)`."""
+
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor | None:
+        """Class probabilities `(n, classes)` that belong to features; `None` where the network does not classify."""
+        return None
+
+    @property
+    def frechet_name(self) -> str:
+        """What a Fréchet distance of these features may be called: FID only with the weights that define it."""
+        return f"fid_{self.name}" if self.sha256 == FID_SHA256 else f"fd_{self.name}"
 
     def describe(self) -> dict:
         """The entry of this extractor in `metrics.json`."""

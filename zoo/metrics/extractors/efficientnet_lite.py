@@ -151,3 +151,6 @@ class EfficientNetLite0Extractor(FeatureExtractor):
         for size in ((images.shape[-2], 224), (224, 224)):  # Pillow rounds after each direction; the network sees that
             images = F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255).round()
         return self.network.features((images.expand(-1, 3, -1, -1) - 127) / 128)
+
+    def probabilities(self, features: torch.Tensor) -> torch.Tensor:
+        return self.network._fc(features.float()).softmax(1)

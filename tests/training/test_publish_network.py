@@ -1,0 +1,128 @@
+"""A trained network becomes a folder beside the generators, is measured, and stays out of their tables."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+
+import publish_network
+import zoo.datasets
+from zoo.errors import ZooError
+from zoo.hub import tables
+from zoo.hub.networks import is_network, render_network_card
+from zoo.metrics.judges import load_judge
+from zoo.models import SkinLesNet, UNetSegmenter
+
+TRAINING = {
+    "recipe": "tiny",
+    "images_seen": 3200,
+    "seconds": 65.0,
+    "hardware": "a test machine",
+    "seed": 0,
+    "code_version": "0.1.0",
+    "selected_by": {"validation_dice_error": 0.12},
+    "dataset": {"name": "ACDC", "preset": "acdc-64", "n_images": 1526, "n_patients": 80},
+}
+CONDITIONS = {"slice_level": ["basal", "mid", "apical"], "pathology": ["NOR", "MINF", "DCM", "HCM", "RV"]}
+
+
+@pytest.fixture(params=["segmenter", "classifier"])
+def published(request, tmp_path, monkeypatch):
+    """A published folder, made from a run's."""
+    torch.manual_seed(0)
+    network = {
+        "segmenter": UNetSegmenter(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0),
+        "classifier": SkinLesNet(
+            list(CONDITIONS), CONDITIONS, block_out_channels=[2, 2, 2, 4], hidden_features=8, pixel_spacing_mm=2.0
+        ),
+    }[request.param]
+    source = tmp_path / "runs" / "tiny" / "pipeline"
+    network.save_pretrained(source)
+    model = {"name": "tiny", "family": request.param}
+    (source / "metrics.json").write_text(json.dumps({"schema_version": 1, "model": model, "training": TRAINING}))
+    (source / "recipe.yaml").write_text("name: tiny\n")
+    publish_network.main([str(tmp_path / "runs" / "tiny"), "--output_dir", str(tmp_path / "model_cards")])
+    return tmp_path / "model_cards" / "tiny"
+
+
+def test_the_folder_is_whole_and_small(published, tmp_path):
+    family = json.loads((published / "metrics.json").read_text())["model"]["family"]
+    module = {"segmenter": "modeling_segmenter.py", "classifier": "modeling_skinlesnet.py"}[family]
+    assert {path.name for path in published.iterdir()} == {
+        *("README.md", "LICENSE", "metrics.json", "config.json", "recipe.yaml", "diffusion_pytorch_model.safetensors"),
+        module,
+    }
+    weights = load_file(published / "diffusion_pytorch_model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    before, after = (load_judge(folder).network for folder in (tmp_path / "runs/tiny/pipeline", published))
+    for key, weight in before.state_dict().items():
+        assert torch.equal(weight.half().float(), after.state_dict()[key])
+    assert str(tmp_path) not in "".join(path.read_text() for path in published.glob("*.json"))
+
+
+def test_the_published_source_needs_diffusers_alone(published):
+    name = json.loads((published / "config.json").read_text())["_class_name"]
+    module = next(published.glob("modeling_*.py")).stem
+    code = (
+        f"import sys; sys.path.insert(0, {str(published)!r}); sys.modules['zoo'] = None; import torch\n"
+        f"from {module} import {name}; print(type({name}.from_pretrained({str(published)!r})).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.stdout.strip() == name, done.stderr
+
+
+def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch, capsys):
+    from zoo.cli import app
+
+    app(["evaluate", str(published), "--dataset", phantom], standalone_mode=False)
+    metrics = json.loads((published / "metrics.json").read_text())
+    group = {"segmenter": "segmentation", "classifier": "classification"}[metrics["model"]["family"]]
+    assert metrics["training"]["parameters"] > 0 and metrics["dataset"]["split"] == "test"
+    key = {"segmentation": "dice", "classification": "pathology_accuracy_patient"}[group]
+    figure = metrics[group][key]
+    assert 0 <= figure["low"] <= figure["value"] <= 1
+    card = (published / "README.md").read_text()
+    data = ModelCard(card).data
+    assert {result.metric_type: result.metric_value for result in data.eval_results}[key] == figure["value"]
+    assert data.license == "cc-by-nc-sa-4.0" and data.pipeline_tag.startswith("image-")
+    wanted = {"segmentation": f"| dice | {figure['value']:.3f} [", "classification": "| pathology accuracy patient | "}
+    assert wanted[group] in card and "Not measured" not in card
+    assert f"{metrics['training']['parameters']:,}" in card
+    app(["card", str(published)], standalone_mode=False)
+    assert (published / "README.md").read_text() == card
+
+
+def test_lists_and_tables_of_generators_pass_it_by(published, dcgan, metrics):
+    root = published.parent
+    assert is_network(published) and tables.list_models(root) == []
+    dcgan.save_pretrained(root / "dcgan")
+    (root / "dcgan" / "metrics.json").write_text(json.dumps(metrics))
+    assert not is_network(root / "dcgan")
+    assert "tiny" not in tables.models_table(root)
+    assert "| dcgan |" in tables.results_table(tables.list_models(root))
+
+
+def test_a_card_without_figures_says_so(published):
+    card = (published / "README.md").read_text()
+    assert "Not measured yet." in card and ModelCard(card).data.eval_results is None
+    assert "training/train_" in card and "patients of the University Hospital of Dijon" in card
+
+
+def test_what_was_not_trained_has_no_card(published):
+    (published / "metrics.json").write_text('{"schema_version": 1}')
+    with pytest.raises(ZooError, match="metrics.json: expected a family of segmenter, classifier"):
+        render_network_card(published)
+
+
+def test_a_generator_is_refused(tmp_path, dcgan):
+    dcgan.save_pretrained(tmp_path / "run" / "pipeline")
+    with pytest.raises(ZooError, match="config.json: not found, expected the folder of a published network"):
+        publish_network.main([str(tmp_path / "run")])
+
+
+def test_the_phantom_fits(phantom, published):
+    assert load_judge(published).misfit(zoo.datasets.load(phantom)) is None

@@ -1,0 +1,97 @@
+"""Makes a style-transfer pipeline (Gatys et al., 2016) of a published convolutional VAE and the training images' style.
+
+    python training/make_style_transfer.py --config training/recipes/style-transfer-acdc-64.yaml
+    python training/publish.py outputs/runs/style-transfer-acdc-64
+
+Nothing is trained: Gram matrices are averaged over the images of `train`. No image is in what is written. Every key of
+the recipe can be overridden (`--style_weight 10`).
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import torch
+import yaml
+
+import zoo
+import zoo.datasets
+from common.data import ImageTensors, check_fits, pixel_spacing, split_of
+from common.recipe import parse_recipe
+from common.run import told_in_one_line
+from zoo.errors import ZooError
+from zoo.files import atomic_folder, write_atomic
+from zoo.hub.loading import find_folder
+from zoo.hub.metrics_file import load_metrics
+from zoo.pipelines import VAEPipeline
+from zoo.style import build_style_transfer
+
+
+@dataclasses.dataclass(kw_only=True)
+class StyleRecipe:
+    """What a style-transfer model is made of; the meaning of most keys is told by [`StyleTransferPipeline`]."""
+
+    name: str
+    dataset: str  # whose `train` images have the style
+    content_model: str  # a published convolutional VAE, folder or Hub id
+    output_dir: str = "outputs/runs"
+    feature_network: str = "cvae-encoder"
+    enlargement: int = 1
+    style_weight: float = 1.0
+    content_weight: float = 1.0
+    learning_rate: float = 0.01
+    num_iterations: int = 100
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, as it can be given to `--config` again."""
+        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(StyleRecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # The VAE, and the images whose style is wanted
+    source = zoo.from_pretrained(recipe.content_model)
+    if not isinstance(source, VAEPipeline) or source.family != "cvae":
+        raise ZooError(f"{recipe.content_model}: expected a model of family cvae, got {source.family}")
+    built = zoo.datasets.load(recipe.dataset)
+    train_split = split_of(built, "train")
+    train = ImageTensors(train_split, {})
+    check_fits(source, recipe.content_model, train)
+
+    # Their style, averaged
+    start = time.perf_counter()
+    settings = dataclasses.asdict(recipe)
+    for key in ("name", "dataset", "content_model", "output_dir"):
+        del settings[key]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    spacing = pixel_spacing(train_split)
+    try:
+        pipe = build_style_transfer(
+            source.vae.to(device), train.images, progress=True, pixel_spacing_mm=spacing, **settings
+        )
+        pipe(num_iterations=1)  # settings out of range fail here
+    except ValueError as error:
+        raise ZooError(f"{switches.config}: {error}") from error
+
+    # The folder, which training/publish.py takes like that of a run; what the VAE has seen counts
+    training = {"images_seen": 0, "seconds": 0.0} | load_metrics(find_folder(recipe.content_model)).get("training", {})
+    training["recipe"] = recipe.name
+    training["images_seen"] += len(train)
+    training["seconds"] = round(training["seconds"] + time.perf_counter() - start, 1)
+    content = {"schema_version": 1, "model": {"name": recipe.name, "family": pipe.family}, "training": training}
+    target = Path(recipe.output_dir) / recipe.name
+    with atomic_folder(target / "pipeline") as folder:
+        pipe.to("cpu").save_pretrained(folder)
+        write_atomic(folder / "recipe.yaml", recipe.to_yaml())
+        write_atomic(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
+    print(target)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

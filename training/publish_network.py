@@ -1,0 +1,42 @@
+"""Makes a trained segmenter or classifier a published folder: half precision, source, recipe and card.
+
+    python training/publish_network.py outputs/runs/segmenter-acdc-64
+
+`cardiac-zoo evaluate` then adds the figures.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from common.run import told_in_one_line
+from zoo.files import atomic_folder, write_atomic
+from zoo.hub.networks import render_network_card, save_network
+from zoo.metrics.judges import load_judge
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="the folder of the run")
+    parser.add_argument("--output_dir", type=Path, default=Path("model_cards"))
+    parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
+    options = parser.parse_args(arguments)
+
+    source = options.run / "pipeline"
+    network = load_judge(source).network
+    metrics = json.loads((source / "metrics.json").read_text())
+    metrics["training"]["parameters"] = network.num_parameters()
+    target = options.output_dir / metrics["model"]["name"]
+    with atomic_folder(target) as folder:
+        save_network(network.to(getattr(torch, options.dtype)), folder)
+        write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        write_atomic(folder / "recipe.yaml", (source / "recipe.yaml").read_text())
+    render_network_card(target)
+    print(target)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,240 @@
+"""Trains `AutoencoderKL` of diffusers, the first stage of latent diffusion (Rombach et al., 2022, arXiv 2112.10752).
+
+    accelerate launch training/train_autoencoder.py --config training/recipes/autoencoder-acdc-64.yaml
+
+Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from FOLDER` fine-tunes.
+"""
+
+import copy
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.training_utils import EMAModel
+from torch import nn
+from torch.utils.data import DataLoader
+
+import zoo.datasets
+from common.data import ImageTensors, augment, split_of, to_network
+from common.gan_losses import discriminator_loss, generator_loss
+from common.losses import kl_to_standard_normal, pyramid_loss
+from common.optimizers import OptimizerName, build_optimizer
+from common.recipe import Recipe, parse_recipe
+from common.run import Run, told_in_one_line
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import ssim
+from zoo.models import PatchDiscriminator
+
+
+@dataclasses.dataclass(kw_only=True)
+class AutoencoderRecipe(Recipe):
+    """Hyperparameters of an autoencoder; each block of channels but the last halves the image."""
+
+    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64])
+    layers_per_block: int = 1
+    latent_channels: int = 4
+    norm_num_groups: int = 8
+    pyramid_weight: float = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
+    kl_weight: float = 1e-6  # of the divergence of all latents, beside the sum over all pixels
+    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    adversarial_from_epoch: int = 0
+    discriminator_channels: list[int] = dataclasses.field(default_factory=lambda: [32, 64, 128])
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 1e-3
+    discriminator_learning_rate: float = 2e-4
+    adam_beta1: float = 0.5
+    adam_beta2: float = 0.999
+
+
+class Reconstructing(nn.Module):
+    """An `AutoencoderKL` whose forward pass is that of its training."""
+
+    def __init__(self, autoencoder: AutoencoderKL):
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Decodes a latent drawn from each posterior; returns reconstructions, and the posteriors' mean and logvar."""
+        posterior = self.autoencoder.encode(images).latent_dist
+        return self.autoencoder.decode(posterior.sample()).sample, posterior.mean, posterior.logvar
+
+
+class AutoencoderFolder:
+    """What a run keeps of an autoencoder: `autoencoder/` in a folder, and images above their reconstructions."""
+
+    family = "autoencoder"
+
+    def __init__(self, autoencoder: AutoencoderKL, images: torch.Tensor):
+        self.autoencoder, self.images = autoencoder, images
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.autoencoder.save_pretrained(folder / "autoencoder")
+
+    def set_progress_bar_config(self, disable: bool) -> None:
+        pass  # one pass of the network needs no bar
+
+    def __call__(self, batch_size: int, generator, output_type: str) -> SimpleNamespace:
+        shown = self.images[: batch_size // 2]
+        both = torch.cat([shown, reconstruct(self.autoencoder, shown)])
+        return SimpleNamespace(images=(both / 2 + 0.5).permute(0, 2, 3, 1).numpy())
+
+
+def build_autoencoder(recipe: AutoencoderRecipe, data: ImageTensors) -> AutoencoderKL:
+    """A new network, or that of `init_from`.
+
+    Raises:
+        ZooError: If `init_from` has none, or one for images of other channels.
+    """
+    channels, size = data.images.shape[1:3]
+    if recipe.init_from:
+        folder = Path(recipe.init_from) / "autoencoder"
+        if not folder.is_dir():
+            raise ZooError(f"{folder}: not found, expected the autoencoder to go on from")
+        autoencoder = AutoencoderKL.from_pretrained(folder)
+        if autoencoder.config.in_channels != channels:
+            raise ZooError(f"{folder}: has {autoencoder.config.in_channels} channels, the dataset {channels}")
+        return autoencoder
+    levels = len(recipe.block_out_channels)
+    return AutoencoderKL(
+        in_channels=channels,
+        out_channels=channels,
+        sample_size=size,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=tuple(recipe.block_out_channels),
+        layers_per_block=recipe.layers_per_block,
+        latent_channels=recipe.latent_channels,
+        norm_num_groups=recipe.norm_num_groups,
+        mid_block_add_attention=False,
+    )
+
+
+def reconstruction_loss(reconstructions: torch.Tensor, images: torch.Tensor, pyramid_weight: float) -> torch.Tensor:
+    """Mean absolute difference of the pixels and of the Laplacian pyramids, `(batch_size,)`."""
+    pixels = (reconstructions - images).abs().flatten(1).mean(1)
+    return pixels + pyramid_weight * pyramid_loss(reconstructions, images)
+
+
+def adaptive_weight(loss: torch.Tensor, adversarial: torch.Tensor, last_layer: torch.Tensor) -> torch.Tensor:
+    """What makes the two losses pull alike at the last layer: Esser et al. (2021), arXiv 2012.09841, equation 7."""
+    (pull,) = torch.autograd.grad(loss, last_layer, retain_graph=True)
+    (other,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
+    return (pull.norm() / (other.norm() + 1e-6)).clamp(max=1e4).detach()
+
+
+@torch.no_grad()
+def reconstruct(autoencoder: AutoencoderKL, images: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
+    """Images in [-1, 1], encoded to the mean and decoded, clipped to [-1, 1], on the CPU."""
+    means = (autoencoder.encode(part.to(autoencoder.device)).latent_dist.mean for part in images.split(batch_size))
+    return torch.cat([autoencoder.decode(mean).sample.clamp(-1, 1).cpu() for mean in means])
+
+
+@torch.no_grad()
+def latent_scale(autoencoder: AutoencoderKL, images: torch.Tensor) -> float:
+    """What latents are multiplied by to be of unit variance (section D.1 of the paper), from some training images."""
+    return 1 / autoencoder.encode(images.to(autoencoder.device)).latent_dist.mean.std().item()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(AutoencoderRecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # Data: the patients of `train`, and those of `validation` that decide which weights are kept
+    built = zoo.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume)
+    train = ImageTensors(split_of(built, "train"), {})
+    validation = ImageTensors(split_of(built, "validation"), {})
+    run.describe_dataset(built)
+
+    # Networks, optimisers
+    model = Reconstructing(build_autoencoder(recipe, train))
+    discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
+    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas)
+    d_optimizer = build_optimizer(
+        recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
+    )
+    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
+    model, discriminator, optimizer, d_optimizer, loader = run.accelerator.prepare(
+        model, discriminator, optimizer, d_optimizer, loader
+    )
+    scheduler = schedule_of(recipe, optimizer, loader)  # the discriminator's rate is constant
+    ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
+    ema.to(run.device)
+    run.accelerator.register_for_checkpointing(scheduler, ema)
+    extractor, shown = EfficientNetLite0Extractor(), to_network(validation.images)
+    real_features = extract(extractor, validation.images)
+    run.start()
+
+    def averaged() -> AutoencoderKL:
+        network = copy.deepcopy(run.accelerator.unwrap_model(model))
+        ema.copy_to(network.parameters())
+        autoencoder = network.autoencoder.eval()
+        some = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:256]
+        autoencoder.register_to_config(scaling_factor=latent_scale(autoencoder, to_network(train.images[some])))
+        return autoencoder
+
+    def build() -> AutoencoderFolder:
+        spread = torch.linspace(0, len(shown) - 1, 8).long()
+        return AutoencoderFolder(averaged(), shown[spread])
+
+    def evaluate() -> dict[str, float]:
+        images, targets = reconstruct(averaged(), shown) / 2 + 0.5, shown / 2 + 0.5
+        features = extract(extractor, (images * 255).round().byte())
+        return {
+            "validation_feature_error": (features - real_features).square().mean().item(),
+            "validation_l1": (images - targets).abs().mean().item(),
+            "validation_mse": (images - targets).square().mean().item(),
+            "validation_ssim": ssim(images, targets).mean().item(),
+        }
+
+    for _ in run.epochs():
+        adversarial = recipe.adversarial_weight > 0 and run.progress.epoch >= recipe.adversarial_from_epoch
+        for batch in run.batches(loader):
+            with run.accelerator.accumulate(model, discriminator):
+                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                with run.accelerator.autocast():
+                    reconstructions, mean, logvar = model(images)  # (b, c, h, w), twice (b, latent_channels, h/4, w/4)
+                reconstructions = reconstructions.float()
+                error = reconstruction_loss(reconstructions, images, recipe.pyramid_weight).mean()
+                kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
+                loss = error + recipe.kl_weight * kl / images[0].numel()
+
+                # Autoencoder: its patches up, through a discriminator that learns nothing here
+                if adversarial:
+                    judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
+                    g_loss = generator_loss("hinge", judge(reconstructions))
+                    last_layer = run.accelerator.unwrap_model(model).autoencoder.decoder.conv_out.weight
+                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer)
+                    loss = loss + weight * g_loss
+                    judge.requires_grad_(True)
+                run.accelerator.backward(loss)
+                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
+                    run.accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+                run.log(loss=loss, reconstruction=error, kl=kl, learning_rate=scheduler.get_last_lr()[0])
+
+                # Discriminator: real patches up, reconstructed ones down
+                if adversarial:
+                    on_real, on_fake = discriminator(images), discriminator(reconstructions.detach())
+                    d_loss = discriminator_loss("hinge", on_real, on_fake)
+                    run.accelerator.backward(d_loss)
+                    d_optimizer.step()
+                    d_optimizer.zero_grad()
+                    run.log(d_loss=d_loss, score_real=on_real.mean(), score_fake=on_fake.mean())
+            if run.accelerator.sync_gradients:
+                scheduler.step()
+                ema.step(run.accelerator.unwrap_model(model).parameters())
+        run.end_epoch(build, evaluate, decide="validation_feature_error", schedulers=[scheduler])
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,173 @@
+"""Trains a variational autoencoder (Kingma & Welling, 2014, arXiv 1312.6114), dense or convolutional.
+
+    accelerate launch training/train_vae.py --config training/recipes/cvae-acdc-64.yaml
+
+Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+"""
+
+import copy
+import dataclasses
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from diffusers import ModelMixin
+from diffusers.training_utils import EMAModel
+from torch.utils.data import DataLoader
+
+import zoo
+import zoo.datasets
+import zoo.models
+from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
+from common.losses import kl_to_standard_normal, pyramid_loss
+from common.optimizers import OptimizerName, build_optimizer
+from common.recipe import Recipe, check_keywords, parse_recipe
+from common.run import Run, told_in_one_line
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.families import FAMILIES
+from zoo.metrics.functional import ssim
+from zoo.pipelines import VAEPipeline
+
+
+@dataclasses.dataclass(kw_only=True)
+class VAERecipe(Recipe):
+    """Hyperparameters of a variational autoencoder; `network` has the network's own keywords."""
+
+    family: Literal["vae", "cvae"] = "cvae"
+    network: dict = dataclasses.field(default_factory=dict)
+    reconstruction: Literal["bce", "mse"] = "bce"  # summed over the pixels
+    pyramid_weight: float = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
+    kl_weight: float = 1.0  # β of Higgins et al. (2017); with mse it is twice the variance of the decoder's noise
+    kl_warmup_epochs: int = 0  # in which β rises linearly from 0
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 1e-3
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    weight_decay: float = 0.0
+
+
+def reconstruction_loss(logits: torch.Tensor, images: torch.Tensor, recipe: VAERecipe) -> torch.Tensor:
+    """How far decoded images are from the given ones, `(batch_size,)`, summed over the pixels.
+
+    Args:
+        logits (`torch.Tensor` of shape `(batch_size, channels, height, width)`): Of intensities in [0, 1].
+        images (`torch.Tensor` of the same shape): In [-1, 1].
+        recipe (`VAERecipe`): Has `reconstruction` and `pyramid_weight`.
+    """
+    logits, targets = logits.float(), images / 2 + 0.5
+    if recipe.reconstruction == "bce":
+        loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").flatten(1).sum(1)
+    else:
+        loss = (logits.sigmoid() - targets).square().flatten(1).sum(1)
+    if recipe.pyramid_weight:
+        loss = loss + recipe.pyramid_weight * images[0].numel() * pyramid_loss(logits.sigmoid(), targets)
+    return loss
+
+
+@torch.no_grad()
+def validate(network: ModelMixin, data: ImageTensors, device, recipe: VAERecipe) -> dict[str, float]:
+    """The loss over all validation images, with the same noise at every call, and how alike their projections are."""
+    noise = torch.randn(len(data), network.config.latent_dim, generator=torch.Generator().manual_seed(0))
+    rows = []
+    for part in torch.arange(len(data)).split(64):
+        images = to_network(data.images[part]).to(device)
+        logits, mean, logvar = network(images, noise[part].to(device))
+        kl, targets, projections = kl_to_standard_normal(mean, logvar), images / 2 + 0.5, network.decode(mean) / 2 + 0.5
+        loss = reconstruction_loss(logits, images, recipe) + recipe.kl_weight * kl
+        error = (projections - targets).square().flatten(1).mean(1)
+        rows.append(torch.stack([loss, kl, error, ssim(projections, targets)]))
+    values = torch.cat(rows, dim=1).mean(1).tolist()
+    return dict(zip(("validation_loss", "validation_kl", "validation_mse", "validation_ssim"), values, strict=True))
+
+
+def build_network(recipe: VAERecipe, source: str, data: ImageTensors) -> ModelMixin:
+    """A new network, or that of `init_from`.
+
+    Raises:
+        ZooError: If the recipe (its file is `source`) does not suit the network, or `init_from` the recipe.
+    """
+    channels, size = data.images.shape[1:3]
+    cls = getattr(zoo.models, FAMILIES[recipe.family].generator)
+    keywords = check_keywords(recipe.network, cls, "network", source, taken=("sample_size", "channels"))
+    if not recipe.init_from:
+        try:
+            return cls(size, channels, **keywords)
+        except ValueError as error:
+            raise ZooError(f"{source}: key 'network': {error}") from error
+    pipe = zoo.from_pretrained(recipe.init_from)
+    if pipe.family != recipe.family:
+        raise ZooError(f"{recipe.init_from}: is of family {pipe.family}, the recipe of {recipe.family}")
+    check_fits(pipe, recipe.init_from, data)
+    return pipe.vae
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(VAERecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # Data: the patients of `train`, and those of `validation` that decide which weights are kept
+    built = zoo.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume)
+    train_split = split_of(built, "train")
+    train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
+    run.describe_dataset(built)
+
+    # Network, optimiser
+    network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
+    latent_dim, betas = network.config.latent_dim, (recipe.adam_beta1, recipe.adam_beta2)
+    optimizer = build_optimizer(
+        recipe.optimizer, network.parameters(), recipe.learning_rate, betas, recipe.weight_decay
+    )
+    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
+    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    scheduler = schedule_of(recipe, optimizer, loader)
+    ema = EMAModel(run.accelerator.unwrap_model(network).parameters(), decay=recipe.ema_decay)
+    ema.to(run.device)
+    run.accelerator.register_for_checkpointing(scheduler, ema)
+    run.start()
+
+    def averaged_network() -> ModelMixin:
+        averaged = copy.deepcopy(run.accelerator.unwrap_model(network)).to(memory_format=torch.contiguous_format)
+        ema.copy_to(averaged.parameters())
+        return averaged.eval()
+
+    def build_pipeline() -> VAEPipeline:
+        return VAEPipeline(averaged_network(), recipe.family, pixel_spacing_mm=pixel_spacing(train_split))
+
+    def evaluate() -> dict[str, float]:
+        return validate(averaged_network(), validation, run.device, recipe)
+
+    def kl_weight() -> float:
+        epochs = run.progress.epoch + run.progress.batch / len(loader)
+        return recipe.kl_weight * min(1.0, epochs / recipe.kl_warmup_epochs if recipe.kl_warmup_epochs else 1.0)
+
+    for _ in run.epochs():
+        network.train()
+        for batch in run.batches(loader):
+            with run.accelerator.accumulate(network):
+                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                noise = torch.randn(len(images), latent_dim, device=run.device)
+                with run.accelerator.autocast():
+                    logits, mean, logvar = network(images, noise)
+                kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
+                reconstruction = reconstruction_loss(logits, images, recipe).mean()
+                loss = reconstruction + kl_weight() * kl
+                run.accelerator.backward(loss)
+                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
+                    run.accelerator.clip_grad_norm_(network.parameters(), recipe.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+            if run.accelerator.sync_gradients:
+                scheduler.step()
+                ema.step(run.accelerator.unwrap_model(network).parameters())
+            rate = scheduler.get_last_lr()[0]
+            run.log(loss=loss, reconstruction=reconstruction, kl=kl, learning_rate=rate)
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[scheduler])
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,102 @@
+"""What must be true of a model's folder before it is published. A model is a generator or a single network."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.files import sha256
+from zoo.hub import cards, layout, networks
+from zoo.hub.licence import LICENSE_FILE
+from zoo.hub.metrics_file import METRICS_FILE, load_metrics
+from zoo.hub.upload import files_of
+
+# Figures of the validation split choose a model, and are not published
+PRIVATE_FILES = {"metrics-validation.json"}
+PICKLES = {".bin", ".ckpt", ".pkl", ".pickle", ".pt", ".pth"}
+REQUIRED_FIELDS = ("library_name", "pipeline_tag", "license", "datasets", "metrics", "model_name", "eval_results")
+# Where the names in the YAML are others than those of `ModelCardData`
+YAML_NAMES = {"model_name": "model-index", "eval_results": "model-index"}
+
+
+def published_files(folder: Path) -> dict[str, Path]:
+    """What of a model's folder is published, by path in the repo.
+
+    Raises:
+        ZooError: If a required file is missing, or one is a pickle.
+    """
+    files = files_of(folder, ignored=lambda inside: inside.name in PRIVATE_FILES)
+    required = {METRICS_FILE: "evaluate", cards.CARD_FILE: "card", LICENSE_FILE: "card"}
+    if not networks.is_network(folder):
+        layout.read_index(folder)
+        required[cards.SAMPLES_FILE] = "card"
+    for name, command in required.items():
+        if name not in files:
+            raise ZooError(f"{folder / name}: not found; `cardiac-zoo {command} {folder}` makes it")
+    if pickles := [name for name in files if Path(name).suffix in PICKLES]:
+        raise ZooError(f"{folder / pickles[0]}: a pickle, expected weights as safetensors")
+    return files
+
+
+def check_model(folder: Path) -> dict[str, Path]:
+    """Checks files, weights and card of a model's folder, and that it loads.
+
+    Returns:
+        What is to be published, by path in the repo.
+
+    Raises:
+        ZooError: If a file is missing, the weights are not those that were measured, the card lacks a field or is not
+            what `metrics.json` says, or the model does not load.
+    """
+    from zoo.hub.loading import from_pretrained
+    from zoo.metrics.judges import load_judge
+
+    files = published_files(folder)
+    check_weights(folder, files)
+    (load_judge if networks.is_network(folder) else from_pretrained)(folder)
+    check_card(folder)
+    return files
+
+
+def check_weights(folder: Path, files: dict[str, Path]) -> None:
+    """Compares the weights with the hashes that `metrics.json` has of the measured ones.
+
+    Raises:
+        ZooError: If one is another, was not measured, or is missing.
+    """
+    measured = load_metrics(folder).get("model", {}).get("sha256", {})
+    weights = {name for name in files if name.endswith(".safetensors")}
+    if not weights:
+        raise ZooError(f"{folder}: no weights, expected *.safetensors")
+    for name in sorted(weights | measured.keys()):
+        if name not in measured or name not in weights or measured[name] != sha256(folder / name):
+            where = f"{folder / METRICS_FILE}: model: sha256"
+            raise ZooError(f"{where}: not that of {name}; `cardiac-zoo evaluate` measures these weights")
+
+
+def check_card(folder: Path) -> None:
+    """Checks that the card is that of `metrics.json`, and that its metadata has what the Hub shows.
+
+    Raises:
+        ZooError: If it is not, or a field is missing.
+    """
+    from huggingface_hub import ModelCard
+    from yaml import YAMLError
+
+    path = folder / cards.CARD_FILE
+    try:
+        data = ModelCard.load(path).data
+    except (ValueError, YAMLError) as error:
+        raise ZooError(f"{path}: metadata: expected valid YAML ({' '.join(str(error).split())})") from error
+    for field in REQUIRED_FIELDS:
+        if not getattr(data, field, None):
+            raise ZooError(f"{path}: {YAML_NAMES.get(field, field)}: not found in the metadata")
+    if data.library_name != "diffusers":
+        raise ZooError(f"{path}: library_name: expected diffusers, got {data.library_name}")
+    with tempfile.TemporaryDirectory() as work_dir:
+        copy = shutil.copytree(folder, Path(work_dir) / folder.resolve().name)
+        (networks.render_network_card if networks.is_network(copy) else cards.render_card)(copy)
+        for name in (cards.CARD_FILE, LICENSE_FILE):
+            if (folder / name).read_bytes() != (copy / name).read_bytes():
+                message = f"not what {METRICS_FILE} says; `cardiac-zoo card {folder}` renders it"
+                raise ZooError(f"{folder / name}: {message}")

@@ -1,0 +1,129 @@
+"""The networks that judge samples: a segmenter and a slice classifier, trained on the real `train` patients."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import ModelMixin
+
+import zoo.models
+from zoo.datasets import BuiltDataset
+from zoo.errors import ZooError
+from zoo.files import sha256
+
+SEGMENTER, CLASSIFIER = "model_cards/segmenter-acdc-64", "model_cards/classifier-acdc-64"
+PUBLISHED = {"segmenter": SEGMENTER, "classifier": CLASSIFIER}
+TRAINED_ON = "ACDC"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+BATCH_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A network of a published folder, in eval mode and float32.
+
+    Args:
+        name (`str`): The folder's name.
+        network (`ModelMixin`): A segmenter or classifier of `zoo.models`.
+        sha256 (`str`): Hash of its weights.
+    """
+
+    name: str
+    network: ModelMixin
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (sha256 {self.sha256[:16]}…)"
+
+    def misfit(self, data: BuiltDataset) -> str | None:
+        """Why the network cannot judge images like those of a dataset, in words; `None` if it can."""
+        row, config = next(iter(data.dataset.values()))[0], self.network.config
+        (width, height), channels = row["image"].size, len(row["image"].getbands())
+        size = config.get("sample_size", height)  # a ResNet takes any
+        if (height, width, channels) != (size, size, config.in_channels):
+            return f"expects {size}x{size} pixels and {config.in_channels} channel(s), got {height}x{width}, {channels}"
+        spacing = row.get("pixel_spacing")
+        known = spacing is not None and config.pixel_spacing_mm is not None
+        if not known or any(abs(side - config.pixel_spacing_mm) > 1e-3 for side in spacing):
+            return f"expects pixels of {config.pixel_spacing_mm} mm, got {spacing}"
+        return None
+
+    @torch.inference_mode()
+    def masks(self, images: torch.Tensor) -> torch.Tensor:
+        """A segmenter's labels of 8-bit images `(n, channels, height, width)`: uint8 `(n, height, width)`."""
+        return torch.cat([self.network.segment(batch) for batch in _batches(images)])
+
+    @torch.inference_mode()
+    def probabilities(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """A classifier's probabilities for 8-bit images `(n, channels, height, width)`: `(n, classes)` by condition."""
+        found = [self.network(batch) for batch in _batches(images)]
+        return {name: torch.cat([scores[name] for scores in found]).softmax(1) for name in found[0]}
+
+
+def load_judge(folder: str | Path, family: str | None = None) -> Judge:
+    """Loads a published segmenter or classifier.
+
+    Args:
+        folder (path): With `config.json` and the weights.
+        family (`str`, *optional*): `"segmenter"` or `"classifier"`; either is accepted without it.
+
+    Raises:
+        ZooError: If the folder is none of the kind, or damaged.
+    """
+    folder = Path(folder)
+    config, weights = folder / "config.json", folder / WEIGHTS_FILE
+    for file in (config, weights):
+        if not file.is_file():
+            raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
+    try:
+        name = json.loads(config.read_text()).get("_class_name")
+    except (ValueError, AttributeError) as error:
+        raise ZooError(f"{config}: expected a JSON object ({error})") from error
+    network_class = getattr(zoo.models, str(name), None)
+    families = PUBLISHED if family is None else (family,)
+    if getattr(network_class, "family", None) not in families:
+        raise ZooError(f"{config}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
+    try:
+        network, report = network_class.from_pretrained(
+            folder, torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise ZooError(f"{folder}: cannot be loaded: {(str(error).splitlines() or [error])[0]}") from error
+    if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
+        raise ZooError(f"{weights}: {len(wrong)} missing or unexpected weights, such as {wrong[0]}")
+    return Judge(folder.resolve().name, network.eval().requires_grad_(False), sha256(weights))
+
+
+def find_judge(
+    family: str, data: BuiltDataset, folder: str | Path | None = None, required: bool = False
+) -> Judge | None:
+    """The judge for a dataset: the one that is named, or the published one.
+
+    Args:
+        family (`str`): `"segmenter"` or `"classifier"`.
+        data (`BuiltDataset`): What it is to judge.
+        folder (path, *optional*): Of another one than the published.
+        required (`bool`): Whether there must be one. It need not be by default, and is then not looked for where the
+            dataset is another than the published ones were trained on.
+
+    Returns:
+        `Judge`, or `None` where none was asked for and none is at hand or fits.
+
+    Raises:
+        ZooError: If the one that was asked for is absent, damaged or does not fit.
+    """
+    required = required or folder is not None
+    folder = Path(folder or PUBLISHED[family])
+    if not required and (data.info["name"] != TRAINED_ON or not folder.is_dir()):
+        return None
+    judge = load_judge(folder, family)
+    reason = judge.misfit(data)
+    if reason and required:
+        raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
+    return None if reason else judge
+
+
+def _batches(images: torch.Tensor):
+    """8-bit images as the networks see them, float32 in [-1, 1], a batch at a time."""
+    return (batch.float() / 127.5 - 1 for batch in images.split(BATCH_SIZE))

@@ -1,0 +1,101 @@
+"""How good are the judges themselves? The segmenter's Dice and the classifier's accuracy on real images."""
+
+from pathlib import Path
+
+import torch
+
+from zoo.datasets import BuiltDataset
+from zoo.datasets import images as images_of
+from zoo.errors import ZooError
+from zoo.metrics.functional import volume_dice
+from zoo.metrics.image_set import ImageSet, from_split
+from zoo.metrics.intervals import mean_figure, share_figure
+from zoo.metrics.judges import WEIGHTS_FILE, Judge, load_judge
+
+GROUP = {"segmenter": "segmentation", "classifier": "classification"}
+
+
+def evaluate_judge(folder: str | Path, data: BuiltDataset, split: str = "test") -> dict:
+    """Measures a published segmenter or classifier on one split of a dataset.
+
+    Args:
+        folder (path): Of the network.
+        data (`BuiltDataset`): With masks for a segmenter, with the classes for a classifier.
+        split (`str`): `validation` to choose anything, `test` once.
+
+    Returns:
+        `dict`: `model`, `dataset` and the group `segmentation` or `classification` of `metrics.json`.
+
+    Raises:
+        ZooError: If the folder holds no such network, or the dataset does not fit it.
+    """
+    judge = load_judge(folder)
+    if reason := judge.misfit(data):
+        raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
+    family, images, rows = judge.network.family, from_split(data, split), data.dataset[split]
+    figures = dice_figures(judge, images, rows) if family == "segmenter" else accuracy_figures(judge, images, rows)
+    ids = {name: entry.get("patient_ids", []) for name, entry in data.info["splits"].items()}
+    about = {key: data.info[key] for key in ("name", "preset", "fingerprint")}
+    about |= {"split": split, "patient_ids": ids, "n_patients": len(ids[split]), "n_images": len(images)}
+    return {
+        "schema_version": 1,
+        "model": {"name": judge.name, "family": family, "sha256": {WEIGHTS_FILE: judge.sha256}},
+        "dataset": about,
+        GROUP[family]: figures,
+    }
+
+
+def dice_figures(segmenter: Judge, images: ImageSet, rows) -> dict:
+    """Dice per volume against the true masks: the mean over the structures as `dice`, and each structure's.
+
+    Args:
+        segmenter (`Judge`): What labels the images.
+        images (`ImageSet`): Of the rows, with their patients.
+        rows (`datasets.Dataset`): With `mask`, `patient_id` and `frame`.
+
+    Returns:
+        `dict`: `dice` and `dice_<structure>`, each with its interval over patients and `std` over volumes; `volumes`.
+    """
+    truth = torch.from_numpy(images_of(rows, "mask")[..., 0])
+    volumes = list(zip(images.ids, rows["patient_id"][:], rows["frame"][:], strict=True))  # twins share an id
+    structures = segmenter.network.config.class_names[1:]
+    labels = range(1, 1 + len(structures))
+    found, scores = volume_dice(segmenter.masks(images.images), truth, volumes, labels)
+    ids = [volume[0] for volume in found]
+    group = {"dice": mean_figure(scores.nanmean(1), ids)}
+    for name, column in zip(structures, scores.T, strict=True):
+        there = ~column.isnan()
+        group[f"dice_{name}"] = mean_figure(column[there], [ids[i] for i in there.nonzero().flatten().tolist()])
+    return group | {"volumes": len(found)}
+
+
+def accuracy_figures(classifier: Judge, images: ImageSet, rows) -> dict:
+    """Accuracy for each condition, by slice, and for what does not change within a patient also by patient.
+
+    A patient's class is the one with the largest mean probability over the slices.
+
+    Args:
+        classifier (`Judge`): What classifies the images.
+        images (`ImageSet`): Of the rows, with their patients.
+        rows (`datasets.Dataset`): With a class column for each condition of the classifier.
+
+    Returns:
+        `dict`: `<condition>_accuracy_slice`, `<condition>_accuracy_patient`, `<condition>_chance` (the share of the
+        most frequent class among the slices).
+    """
+    group = {}
+    patients = sorted(set(images.ids))
+    place = torch.tensor([patients.index(item) for item in images.ids])
+    for condition, probability in classifier.probabilities(images.images).items():
+        names = classifier.network.config.class_names[condition]
+        if condition not in rows.column_names or rows.features[condition].names != list(names):
+            raise ZooError(f"dataset: column '{condition}': expected the classes {', '.join(names)}")
+        truth = torch.tensor(rows[condition][:])
+        group[f"{condition}_accuracy_slice"] = share_figure(probability.argmax(1) == truth, images.ids)
+        group[f"{condition}_chance"] = torch.bincount(truth).max().item() / len(truth)
+        own = [truth[place == index] for index in range(len(patients))]
+        if all((classes == classes[0]).all() for classes in own):
+            totals = torch.zeros(len(patients), len(names)).index_add(0, place, probability)
+            right = totals.argmax(1) == torch.stack([classes[0] for classes in own])
+            group[f"{condition}_accuracy_patient"] = share_figure(right, patients)
+    return group
