@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo space test test-all quality
+.PHONY: setup demo space study-a study-b study-c test test-all quality
 
 setup: .venv/.installed
 
@@ -22,6 +22,18 @@ demo: setup
 # Opens the Space on this machine. `ZOO_MODELS=FOLDER_OR_HUB_ID,… make space` shows other models than the published ones.
 space: setup
 	$(BIN)/python spaces/cardiac-mri-zoo/app.py
+
+# A whole study: every system trained with its own recipe, judged, and laid beside the study's figures: outputs/study_*/.
+# DATASET (ACDC), DATASET_MEDNIST and DATASET_ISIC are folders of `cardiac-zoo data`, or the downloads. FRACTION=1.0 is the
+# study itself, days to weeks on a CPU; the defaults are an epoch or a few of each system, which shows that all of it runs.
+study-a: FRACTION ?= 0.02
+study-b: FRACTION ?= 0.0005
+study-c: FRACTION ?= 0.01
+study-a study-b study-c: setup
+	$(BIN)/python training/study.py $(@:study-%=%) --fraction $(FRACTION) \
+		$(if $(DATASET),--dataset "$(DATASET)") \
+		$(if $(DATASET_MEDNIST),--dataset_mednist "$(DATASET_MEDNIST)") \
+		$(if $(DATASET_ISIC),--dataset_isic "$(DATASET_ISIC)")
 
 # One thread a worker: two workers share two cores.
 test: setup

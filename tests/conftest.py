@@ -219,9 +219,68 @@ def unconditional_ddpm(conditional_ddpm):
     return pipe
 
 
-@pytest.fixture(
-    params=["dcgan", "acgan", "infogan", "cvae", "style_transfer", "conditional_ddpm", "unconditional_ddpm"]
-)
+@pytest.fixture
+def latent_diffusion(conditional_ddpm):
+    """A diffusion model of 16x16 images by way of 4x4x3 latents."""
+    import torch
+    from diffusers import AutoencoderKL
+
+    from zoo.models import ConditionalUNet2DModel
+    from zoo.pipelines import LatentDiffusionPipeline
+
+    torch.manual_seed(0)
+    autoencoder = AutoencoderKL(
+        down_block_types=["DownEncoderBlock2D"] * 3,
+        up_block_types=["UpDecoderBlock2D"] * 3,
+        block_out_channels=[4, 4, 4],
+        in_channels=1,
+        out_channels=1,
+        latent_channels=3,
+        norm_num_groups=2,
+        mid_block_add_attention=False,
+        sample_size=16,
+        scaling_factor=2.5,
+        shift_factor=0.1,
+    )
+    torch.nn.init.normal_(autoencoder.decoder.conv_out.weight, 0.0, 0.3)  # so that images differ visibly
+    config = {key: value for key, value in conditional_ddpm.unet.config.items() if not key.startswith("_")}
+    unet = ConditionalUNet2DModel(**{**config, "sample_size": 4, "channels": 3}).eval()
+    pipe = LatentDiffusionPipeline(autoencoder.eval(), unet, tiny_sampler(), default_steps=3, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def score_model():
+    """A score model of 8x8 images."""
+    import torch
+
+    from zoo.models import ScoreUNet2DModel
+    from zoo.pipelines import ScorePipeline
+
+    torch.manual_seed(0)
+    network = {"block_out_channels": [8, 8], "attention_levels": [1], "attention_head_dim": 4, "norm_num_groups": 4}
+    unet = ScoreUNet2DModel(0.6, sample_size=8, **network).eval()
+    sde = {"name": "ve", "sigma_min": 0.02, "sigma_max": 10.0}
+    pipe = ScorePipeline(unet, sde, "predictor_corrector", default_steps=4, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+PIPELINES = [
+    "dcgan",
+    "acgan",
+    "infogan",
+    "cvae",
+    "style_transfer",
+    "conditional_ddpm",
+    "unconditional_ddpm",
+    "latent_diffusion",
+    "score_model",
+]
+
+
+@pytest.fixture(params=PIPELINES)
 def any_pipeline(request):
     """Each kind of pipeline in turn."""
     return request.getfixturevalue(request.param)

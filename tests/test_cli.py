@@ -110,6 +110,11 @@ BAD_INPUT = {
     ),
     "no dataset": ("evaluate {dcgan} --dataset {folder}", "{folder}: no readable zoo_dataset.json"),
     "group": ("evaluate {dcgan} --dataset {phantom} --groups beauty", "unknown group 'beauty'"),
+    "extractor": ("evaluate {ddpm} --dataset {phantom} --extractor vgg", "extractor: unknown 'vgg', expected one of"),
+    "report": (
+        "evaluate {dcgan} --dataset {phantom} --report {dcgan}/report",
+        "the report shows real images, expected a folder outside those of models",
+    ),
     "no source": ("data acdc --output {new}", "--source: expected the folder or zip of the acdc download"),
     "source": ("data acdc --source {folder}/x --output {new}", "{folder}/x: not found"),
     "preset": ("data phantom --preset acdc-64 --output {new}", "preset 'acdc-64': phantom has phantom-64"),
@@ -141,7 +146,7 @@ def test_debug_shows_the_traceback(run, tmp_path):
 
 def test_wrong_options_exit_with_2(run, tmp_path):
     assert run("generate", tmp_path)[0] == 2
-    assert run("compare", "--format", "html")[0] == 2
+    assert run("compare", "--format", "pdf")[0] == 2
 
 
 def test_data(run, phantom):
@@ -155,14 +160,14 @@ def test_data(run, phantom):
 
 def test_evaluate_card_and_compare(run, phantom, tmp_path):
     from zoo.models import DCGANGenerator
-    from zoo.pipelines import DCGANPipeline
+    from zoo.pipelines import GANPipeline
 
     torch.manual_seed(0)
     generator = DCGANGenerator(64, 1, latent_dim=4, base_channels=4)
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.5)
     model = tmp_path / "model_cards" / "dcgan-phantom"
-    DCGANPipeline(generator.eval()).save_pretrained(model)
+    GANPipeline(generator.eval(), "dcgan").save_pretrained(model)
 
     code, output, _ = run("evaluate", model, "--dataset", phantom, "--samples", 8, "--groups", "cost,diversity")
     assert code == 0 and output.split()[-2:] == [str(model / "metrics.json"), str(model / "README.md")]
@@ -173,7 +178,10 @@ def test_evaluate_card_and_compare(run, phantom, tmp_path):
     assert f"| parameters | {generator.num_parameters():,} |" in card and "license: " in card
 
     # Another group joins the earlier ones; validation figures stay out of the published file
-    assert run("evaluate", model, "--dataset", phantom, "--samples", 8, "--groups", "copying")[0] == 0
+    report = tmp_path / "report"
+    arguments = ["--dataset", phantom, "--samples", 8, "--groups", "copying", "--report", report]
+    assert run("evaluate", model, *arguments)[0] == 0
+    assert sorted(path.name for path in report.iterdir()) == ["nearest.csv", "nearest.png"]
     assert set(json.loads((model / "metrics.json").read_text())) >= {"cost", "diversity", "copying"}
     before = (model / "metrics.json").read_bytes()
     arguments = ["--dataset", phantom, "--samples", 8, "--groups", "diversity", "--split", "validation"]

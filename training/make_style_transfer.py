@@ -37,7 +37,6 @@ class StyleRecipe:
     content_model: str  # a published convolutional VAE, folder or Hub id
     output_dir: str = "outputs/runs"
     feature_network: str = "cvae-encoder"
-    enlargement: int = 1
     style_weight: float = 1.0
     content_weight: float = 1.0
     learning_rate: float = 0.01

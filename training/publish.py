@@ -18,6 +18,7 @@ from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.cards import render_card
 from zoo.hub.samples import sample_grid
+from zoo.pipelines import ScorePipeline
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output_dir", type=Path, default=Path("model_cards"))
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
     parser.add_argument("--scheduler", help="a scheduler class of diffusers, the default sampler from now on")
+    parser.add_argument("--sampler", choices=ScorePipeline.samplers, help="default sampler of a score model")
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
     options = parser.parse_args(arguments)
@@ -37,7 +39,11 @@ def main(arguments: list[str] | None = None) -> None:
         if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
             raise ZooError(f"--scheduler: expected a scheduler class of diffusers, got {options.scheduler}")
         pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
-    chosen = {"default_steps": options.num_inference_steps, "default_guidance": options.guidance_scale}
+    chosen = {
+        "sampler": options.sampler,
+        "default_steps": options.num_inference_steps,
+        "default_guidance": options.guidance_scale,
+    }
     for key, value in chosen.items():
         if value is None:
             continue

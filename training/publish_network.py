@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     metrics["training"]["parameters"] = network.num_parameters()
     target = options.output_dir / metrics["model"]["name"]
     with atomic_folder(target) as folder:
-        save_network(network.to(getattr(torch, options.dtype)), folder)
+        save_network(network, folder, getattr(torch, options.dtype))
         write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         write_atomic(folder / "recipe.yaml", (source / "recipe.yaml").read_text())
     render_network_card(target)

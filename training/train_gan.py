@@ -53,6 +53,7 @@ from zoo.pipelines.latents import LatentPrior
 
 # Keywords of the networks that the dataset sets, not the recipe
 FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_names", "class_frequencies")
+CODES = ("categories", "continuous_codes")  # of an InfoGAN: keywords of its discriminator and of its pipeline
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -105,7 +106,11 @@ def check_recipe(recipe: GANRecipe, source: str) -> tuple[type[ModelMixin], type
 
 
 def build_networks(recipe: GANRecipe, classes, data: ImageTensors, class_names, pipe) -> tuple[ModelMixin, ModelMixin]:
-    """New networks, or those of `init_from` (`pipe`): its generator, and the discriminator a run keeps beside it."""
+    """New networks, or those of `init_from` (`pipe`): its generator, and the discriminator a run keeps beside it.
+
+    Raises:
+        ZooError: If a network refuses its settings, or the generator of `init_from` is not one of this recipe's.
+    """
     channels, size = data.images.shape[1:3]
     known = {
         "sample_size": size,
@@ -126,7 +131,12 @@ def build_networks(recipe: GANRecipe, classes, data: ImageTensors, class_names, 
     discriminator = build(classes[1], recipe.discriminator)
     if pipe is None:
         return build(classes[0], recipe.generator), discriminator
+    if not isinstance(getattr(pipe, "generator_model", None), classes[0]):
+        raise ZooError(f"{recipe.init_from}: expected a model with a {classes[0].__name__}")
     check_fits(pipe, recipe.init_from, data)
+    codes = {key: discriminator.config.get(key, 0) for key in CODES}
+    if (found := {key: pipe.config[key] for key in CODES}) != codes:
+        raise ZooError(f"{recipe.init_from}: has the codes {found}, the recipe's discriminator {codes}")
     kept = Path(recipe.init_from).parent / "discriminator"
     if kept.is_dir():  # a published folder has none: its discriminator starts anew
         discriminator = classes[1].from_pretrained(kept)
@@ -170,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Models, what latents are drawn from, optimisers
     generator, discriminator = build_networks(recipe, classes, train, class_names, source)
-    codes = {key: discriminator.config.get(key, 0) for key in ("categories", "continuous_codes")}
+    codes = {key: discriminator.config.get(key, 0) for key in CODES}
     noise_dim = generator.config.latent_dim - sum(codes.values())
     if noise_dim < 1:
         raise ZooError(f"recipe: key 'generator.latent_dim' expects more than the codes' {sum(codes.values())} numbers")
@@ -179,7 +189,9 @@ def main(arguments: list[str] | None = None) -> None:
         network.to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     g_optimizer = build_optimizer(recipe.optimizer, generator.parameters(), recipe.generator_learning_rate, betas)
-    d_optimizer = build_optimizer(recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas)
+    d_optimizer = build_optimizer(
+        recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
+    )
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     generator, discriminator, g_optimizer, d_optimizer, loader = run.accelerator.prepare(
         generator, discriminator, g_optimizer, d_optimizer, loader

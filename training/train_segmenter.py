@@ -20,6 +20,7 @@ from common.networks import MaskedImages, NetworkRun, vary_intensity
 from common.recipe import Recipe, parse_recipe
 from common.run import told_in_one_line
 from common.schedules import schedule_of
+from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
 from zoo.models import UNetSegmenter
 
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     if switches.dry_run:
         print(recipe.to_yaml())
         return
+    if recipe.invert_probability:  # images and masks move as one, and a mask has no negative
+        raise ZooError(f"recipe: invert_probability: expected 0 for a segmenter, got {recipe.invert_probability}")
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)

@@ -156,6 +156,10 @@ def evaluate(
     cache: Annotated[Path | None, typer.Option(help="Keeps samples and features, so that it can go on.")] = None,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of another segmenter than the published one.")] = None,
     classifier: Annotated[Path | None, typer.Option(help="Folder of another classifier; likewise.")] = None,
+    extractor: Annotated[
+        list[str] | None, typer.Option(help="In whose features, such as inception_v3 for FID; may be repeated.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for a picture of likely copies and real images.")] = None,
     output: Annotated[Path | None, typer.Option(help="Metrics file to add to, instead of the model's own.")] = None,
 ) -> None:
     """Measure a model under the protocol; adds to its metrics.json and renders its card.
@@ -166,6 +170,7 @@ def evaluate(
     from zoo.hub import metrics_file, networks
     from zoo.hub.loading import find_folder
     from zoo.metrics import evaluate as measure
+    from zoo.metrics.extractors import load_extractor
     from zoo.metrics.judging import evaluate_judge
 
     folder = find_folder(model)
@@ -187,8 +192,10 @@ def evaluate(
             groups=groups.split(",") if groups else None,
             segmenter=segmenter,
             classifier=classifier,
+            extractors=[load_extractor(name) for name in extractor or []],
             model_dir=folder,
             cache_dir=cache,
+            report_dir=report,
         )
     metrics = metrics_file.merge_metrics(metrics_file.read(target), found)
     metrics_file.save(target, metrics)

@@ -49,32 +49,33 @@ FAMILIES = {
         ),
         Family(
             "gan",
-            "A GAN (Goodfellow et al., 2014) of dense layers: a generator trained against a discriminator; one pass of the "
-            "network makes an image.",
+            "A GAN (Goodfellow et al., 2014) of dense layers: a generator trained against a discriminator; one pass of "
+            "the network makes an image.",
             "training/train_gan.py",
             "GANGenerator",
             "GANDiscriminator",
         ),
         Family(
             "wgan-gp",
-            "A Wasserstein GAN with gradient penalty (Gulrajani et al., 2017): DCGAN's generator, trained against a critic "
-            "that estimates how far apart real and generated images are; one pass of the network makes an image.",
+            "A Wasserstein GAN with gradient penalty (Gulrajani et al., 2017): DCGAN's generator, trained against a "
+            "critic that estimates how far apart real and generated images are; one pass of the network makes an "
+            "image.",
             "training/train_gan.py",
             "DCGANGenerator",
             "DCGANDiscriminator",
         ),
         Family(
             "acgan",
-            "An ACGAN (Odena et al., 2017): a generator told the classes, trained against a discriminator that also names "
-            "them; one pass of the network makes an image.",
+            "An ACGAN (Odena et al., 2017): a generator told the classes, trained against a discriminator that also "
+            "names them; one pass of the network makes an image.",
             "training/train_gan.py",
             "ACGANGenerator",
             "ACGANDiscriminator",
         ),
         Family(
             "infogan",
-            "An InfoGAN (Chen et al., 2016): a DCGAN whose latent holds codes that its discriminator must recover, so that "
-            "they come to steer what can be seen; one pass of the network makes an image.",
+            "An InfoGAN (Chen et al., 2016): a DCGAN whose latent holds codes that its discriminator must recover, so "
+            "that they come to steer what can be seen; one pass of the network makes an image.",
             "training/train_gan.py",
             "DCGANGenerator",
             "InfoGANDiscriminator",

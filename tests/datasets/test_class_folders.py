@@ -69,3 +69,13 @@ def test_sources_that_are_not_mednist(mednist, tmp_path):
     Image.new("L", (64, 64)).save(mednist / "loose.png")
     with pytest.raises(ZooError, match="expected class folders such as Hand"):
         build_mednist(mednist, progress=False)
+
+
+def test_chosen_classes_keep_their_splits(mednist):
+    whole, hands = build_mednist(mednist, progress=False), build_mednist(mednist, classes=["Hand"], progress=False)
+    assert hands.dataset["train"].features["label"].names == ["Hand"]
+    for name, split in hands.dataset.items():
+        expected = images(whole.dataset[name])[np.array(whole.dataset[name]["label"]) == 1]
+        np.testing.assert_array_equal(images(split), expected)
+    with pytest.raises(ZooError, match=r"classes: .* has no 'Foot'; expected some of Chest, Hand"):
+        build_mednist(mednist, classes=["Foot"], progress=False)

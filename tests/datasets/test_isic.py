@@ -84,3 +84,14 @@ def test_skip_bad(isic):
     built = build_isic(isic, skip_bad=True, progress=False)
     assert [entry["item"] for entry in built.info["skipped"]] == ["ISIC_007"]
     assert sum(split["num_images"] for split in built.info["splits"].values()) == 29
+
+
+def test_chosen_labels_keep_their_splits(isic):
+    whole, malignant = build_isic(isic, progress=False), build_isic(isic, classes=["malignant"], progress=False)
+    assert malignant.dataset["train"].features["label"].names == ["malignant"]
+    for name, split in malignant.dataset.items():
+        rows = zip(whole.dataset[name]["image_id"], whole.dataset[name]["dx"], strict=True)
+        assert list(split["image_id"]) == [image_id for image_id, dx in rows if dx == "mel"]
+        assert set(split["label"]) == {0}
+    with pytest.raises(ZooError, match="has no 'mel'; expected some of benign, malignant"):
+        build_isic(isic, classes=["mel"], progress=False)

@@ -2,9 +2,13 @@
 
 Run as `python hub_server.py FOLDER`: it listens on a free port of 127.0.0.1 and prints its address. Commits are kept in
 memory, file contents in FOLDER. There are two users: `hf_admin` is the token of `zoo`, `hf_other` that of `other`;
-everybody may write under their own name alone.
+everybody may write under their own name, and `zoo` under those of its organisations too.
+
+Tests stop time at `/test/hold?path=REGEX`: requests to such a path wait, before their content is read, until
+`/test/release`. `/test/waiting` says how many of them there are.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -17,11 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
-import yaml
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from hub_metadata import metadata, problems_of
 
 USERS = {"hf_admin": "zoo", "hf_other": "other"}
+# Of each account, those who may read and write there
+MEMBERS = {"zoo": {"zoo"}, "other": {"other"}, "hearts": {"zoo"}, "clinic": {"zoo"}, "ward": {"zoo"}}
 TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
 URL_PREFIXES = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 LFS_NAMES = re.compile(r"\.(safetensors|bin|pt|pth|parquet|png|npz|nii|gz|onnx|zip)$")
@@ -45,13 +51,19 @@ class File:
 
 @dataclass
 class Repo:
-    """A repository: commits by id (each a dict of all its files), branches, tags and the log, newest first."""
+    """A repository: commits by id (each a dict of all its files), branches, tags and the log, newest first.
+
+    `gated` is `"auto"` or `"manual"` if a reader has to ask first, which nobody is granted here; `variables` are
+    those of a Space.
+    """
 
     private: bool
     commits: dict[str, dict[str, File]]
     branches: dict[str, str]
     tags: dict[str, str] = field(default_factory=dict)
     log: list[dict] = field(default_factory=list)
+    gated: str | bool = False
+    variables: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, revision: str) -> str:
         """The commit id that a branch, tag or commit id stands for."""
@@ -75,6 +87,8 @@ class HubError(Exception):
 
 app = FastAPI()
 repos: dict[tuple[str, str], Repo] = {}
+collections: dict[str, dict] = {}
+held = {"path": None, "waiting": 0}
 commit_lock = threading.Lock()
 blobs = Path(sys.argv[1] if __name__ == "__main__" else ".")
 base_url = ""
@@ -83,6 +97,31 @@ base_url = ""
 @app.exception_handler(HubError)
 async def answer_error(request: Request, error: HubError):
     return error.response
+
+
+@app.middleware("http")
+async def hold(request: Request, call_next):
+    if held["path"] and re.search(held["path"], request.url.path) and not request.url.path.startswith("/test/"):
+        held["waiting"] += 1
+        while held["path"]:
+            await asyncio.sleep(0.02)
+        held["waiting"] -= 1
+    return await call_next(request)
+
+
+@app.post("/test/hold")
+async def start_holding(path: str):
+    held["path"] = path
+
+
+@app.post("/test/release")
+async def release():
+    held["path"] = None
+
+
+@app.get("/test/waiting")
+async def waiting():
+    return held["waiting"]
 
 
 def put_blob(content: bytes) -> str:
@@ -115,13 +154,25 @@ def signed_in(request: Request) -> str:
     raise HubError(401, None, "Invalid username or password.")
 
 
-def get_repo(repo_type: str, repo_id: str, request: Request, write: bool = False) -> Repo:
-    """The repository, if the request's user may read it, or write to it."""
-    repo, user, owner = repos.get((repo_type, repo_id)), user_of(request), repo_id.split("/")[0]
-    if repo is None or (repo.private and user != owner):
-        raise HubError(404 if user else 401, "RepoNotFound", "Repository not found")
-    if write and signed_in(request) != owner:
+def owns(request: Request, name: str) -> bool:
+    """Whether the account, or the repo or collection under it, is the request's user's own."""
+    return user_of(request) in MEMBERS.get(name.split("/")[0], ())
+
+
+def must_own(request: Request, name: str) -> str:
+    user = signed_in(request)
+    if not owns(request, name):
         raise HubError(403, None, "You don't have the rights")
+    return user
+
+
+def get_repo(repo_type: str, repo_id: str, request: Request, write: bool = False) -> Repo:
+    """The repository, if the request's user may know of it, or write to it."""
+    repo = repos.get((repo_type, repo_id))
+    if repo is None or (repo.private and not owns(request, repo_id)):
+        raise HubError(404 if user_of(request) else 401, "RepoNotFound", "Repository not found")
+    if write:
+        must_own(request, repo_id)
     return repo
 
 
@@ -145,16 +196,18 @@ async def whoami(request: Request):
 
 
 @app.post("/api/validate-yaml")
-async def validate_yaml():
-    return {"errors": [], "warnings": []}
+async def validate_yaml(request: Request):
+    ask = await body(request)
+    errors = [{"message": problem} for problem in problems_of(ask["repoType"], ask["content"])]
+    missing = [] if errors or metadata(ask["content"]) else [{"message": "empty or missing yaml metadata"}]
+    return JSONResponse({"errors": errors, "warnings": missing}, 400 if errors else 200)
 
 
 @app.post("/api/repos/create")
 async def create_repo(request: Request):
     user, ask = signed_in(request), await body(request)
     repo_type, repo_id = ask.get("type") or "model", f"{ask.get('organization') or user}/{ask['name']}"
-    if repo_id.split("/")[0] != user:
-        raise HubError(403, None, "You don't have the rights")
+    must_own(request, repo_id)
     if (repo_type, repo_id) in repos:
         answer = {"error": "You already created this repo", "url": repo_url(repo_type, repo_id)}
         return JSONResponse(answer, 409)
@@ -184,7 +237,22 @@ async def change_settings(kind: str, owner: str, name: str, request: Request):
     repo, ask = get_repo(TYPES[kind], f"{owner}/{name}", request, write=True), await body(request)
     if "visibility" in ask or "private" in ask:
         repo.private = ask.get("visibility") == "private" or bool(ask.get("private"))
+    repo.gated = ask.get("gated", repo.gated)
     return {}
+
+
+@app.post("/api/spaces/{owner}/{name}/variables")
+async def set_variable(owner: str, name: str, request: Request):
+    ask = await body(request)
+    variables = get_repo("space", f"{owner}/{name}", request, write=True).variables
+    variables[ask["key"]] = ask["value"]
+    return {key: {"key": key, "value": value} for key, value in variables.items()}
+
+
+@app.get("/api/spaces/{owner}/{name}/variables")
+async def get_variables(owner: str, name: str, request: Request):
+    variables = get_repo("space", f"{owner}/{name}", request, write=True).variables
+    return {key: {"key": key, "value": value} for key, value in variables.items()}
 
 
 # Uploading: the client asks how to send each file, sends the large ones to LFS, then sends one commit
@@ -198,7 +266,7 @@ async def preupload(kind: str, owner: str, name: str, revision: str, request: Re
         binary = b"\0" in base64.b64decode(ask["sample"])
         mode = "lfs" if ask["size"] > 1_000_000 or LFS_NAMES.search(ask["path"]) or binary else "regular"
         known = files.get(ask["path"])
-        oid = known.oid if known else None
+        oid = (known.sha256 if known.lfs else known.oid) if known else None
         answers.append({"path": ask["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
     return {"files": answers}
 
@@ -262,6 +330,55 @@ async def commit(kind: str, owner: str, name: str, revision: str, request: Reque
         repo.log.insert(0, {**entry, "authors": [{"user": user}], "parents": [parent]})
     url = f"{repo_url(TYPES[kind], f'{owner}/{name}')}/commit/{new}"
     return {"success": True, "commitOid": new, "commitUrl": url, "hookOutput": ""}
+
+
+# Collections; before the general routes, which would take `collections` for a kind of repository
+
+
+@app.get("/api/collections")
+async def list_collections(request: Request):
+    owner, found = request.query_params.get("owner"), collections.values()
+    shown = [c for c in found if owner in (None, c["owner"]) and not (c["private"] and not owns(request, c["slug"]))]
+    return [{key: value for key, value in c.items() if key != "position"} for c in shown]
+
+
+@app.post("/api/collections")
+async def create_collection(request: Request):
+    ask = await body(request)
+    owner = ask["namespace"]
+    must_own(request, owner)
+    if len(ask.get("description", "")) > 150:
+        raise HubError(400, None, "description: at most 150 characters")
+    number = hashlib.sha1(str(time.time_ns()).encode()).hexdigest()[:24]
+    slug = f"{owner}/{re.sub(r'[^a-z0-9]+', '-', ask['title'].lower())}-{number}"
+    told = {key: ask.get(key) for key in ("title", "description", "private")}
+    more = {"lastUpdated": DATE, "position": 0, "theme": "green", "upvotes": 0}
+    collections[slug] = {"slug": slug, "owner": owner, "items": [], **told, **more}
+    return collections[slug]
+
+
+def get_collection(slug: str, request: Request) -> dict:
+    collection = collections.get(slug)
+    if collection is None or (collection["private"] and not owns(request, slug)):
+        raise HubError(404, None, "Collection not found")
+    return collection
+
+
+@app.get("/api/collections/{owner}/{name}")
+async def show_collection(owner: str, name: str, request: Request):
+    return get_collection(f"{owner}/{name}", request)
+
+
+@app.post("/api/collections/{owner}/{name}/items")
+async def add_item(owner: str, name: str, request: Request):
+    collection, item = get_collection(f"{owner}/{name}", request), (await body(request))["item"]
+    must_own(request, owner)
+    get_repo(item["type"], item["id"], request)
+    items = collection["items"]
+    if any((known["id"], known["type"]) == (item["id"], item["type"]) for known in items):
+        raise HubError(409, None, "The item is in the collection")
+    items.append({"_id": f"{len(items):024x}", **item, "position": len(items), "note": None})
+    return collection
 
 
 # Reading
@@ -349,9 +466,7 @@ def repo_info(repo_id: str, repo: Repo, revision: str) -> dict:
     files = repo.commits[commit]
     card = {}
     if "README.md" in files:
-        text = (blobs / files["README.md"].sha256).read_text()
-        if head := re.match(r"\s*---\s*\n(.*?)\n---", text, re.DOTALL):
-            card = yaml.safe_load(head[1]) or {}
+        card = metadata((blobs / files["README.md"].sha256).read_text()) or {}
     return {
         "_id": commit[:24],
         "id": repo_id,
@@ -362,7 +477,7 @@ def repo_info(repo_id: str, repo: Repo, revision: str) -> dict:
         "createdAt": DATE,
         "private": repo.private,
         "disabled": False,
-        "gated": False,
+        "gated": repo.gated,
         "downloads": 0,
         "likes": 0,
         "tags": card.get("tags") or [],
@@ -393,19 +508,23 @@ async def list_repos(kind: str, request: Request):
     query, answers = request.query_params, []
     for (repo_type, repo_id), repo in repos.items():
         owner = repo_id.split("/")[0]
-        hidden = repo.private and user_of(request) != owner
+        hidden = repo.private and not owns(request, owner)
         if repo_type != TYPES[kind] or hidden or query.get("author", owner) != owner:
             continue
         info = repo_info(repo_id, repo, "main")
         wanted = query.getlist("filter")
         if query.get("search", "") in repo_id and all(f in (*info["tags"], info["library_name"]) for f in wanted):
-            answers.append(info)
+            expand = query.getlist("expand")  # without it, `model-index` is not part of a list
+            shown = {"_id", "id", *expand} if expand else info.keys() - {"model-index", "cardData"}
+            answers.append({key: value for key, value in info.items() if key in shown})
     return answers
 
 
 async def download(repo_type: str, repo_id: str, rest: str, request: Request) -> Response:
     """One file of `revision/path`; a range of bytes of it if the request asks for one."""
     repo = get_repo(repo_type, repo_id, request)
+    if repo.gated and not owns(request, repo_id):
+        raise HubError(403 if user_of(request) else 401, "GatedRepo", "Access to this repo is restricted")
     known = sorted([*repo.branches, *repo.tags, *repo.commits], key=len, reverse=True)
     revision = next((name for name in known if rest.startswith(name + "/")), None)
     if revision is None:

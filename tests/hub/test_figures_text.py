@@ -24,9 +24,27 @@ def test_text(figure, key, expected):
     assert text(figure, key) == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("fid_inception_v3", "FID (Inception v3)"),
+        ("inception_score_inception_v3", "Inception Score (inception_v3)"),
+        ("precision_unet_acdc", "precision (unet_acdc)"),
+        ("mifid_efficientnet_lite0", "MIFID (efficientnet_lite0)"),
+        ("share_copies_HCM", "share of copies (HCM)"),
+        ("share_copies_real", "share of copies, real images"),
+        ("share_copies_real_test_unet_acdc", "share of copies, real test images (unet_acdc)"),
+        ("threshold_mifid_unet_acdc", "threshold of MIFID (unet_acdc)"),
+        ("membership_auc", "membership inference (AUC)"),
+    ],
+)
+def test_names_of_figures_by_extractor(key, name):
+    assert metric_name(key) == name
+
+
 def test_names():
     assert metric_name("fd_efficientnet_lite0") == "Fréchet distance (efficientnet_lite0)"
-    assert metric_name("wall_thickness_mm") == "wall thickness mm"
+    assert metric_name("wall_thickness_mm") == "wall thickness (mm)"
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(12.4, "12 s"), (725, "12 min"), (3725, "1 h 02 min")])

@@ -160,10 +160,10 @@ def test_with_the_package_and_no_remote_code(hub, uploaded, tmp_path):
     ]
     # `push_to_hub` of diffusers publishes the layout of `save_pretrained`
     pushed = hub.api.hf_hub_download("zoo/pushed", "model_index.json", cache_dir=tmp_path)
-    assert json.loads(Path(pushed).read_text())["_class_name"] == ["pipeline", "DCGANPipeline"]
+    assert json.loads(Path(pushed).read_text())["_class_name"] == ["pipeline", "GANPipeline"]
     assert "pipeline.py" in hub.api.list_repo_files("zoo/pushed")
     # What was loaded once is found again without the Hub
-    assert hub.python(OFFLINE).strip() == "DCGANPipeline"
+    assert hub.python(OFFLINE).strip() == "GANPipeline"
 
 
 def test_with_diffusers_alone(hub, uploaded, tmp_path):

@@ -89,3 +89,26 @@ def test_the_first_measurement_keeps_the_name_of_the_training(metrics):
     assert merged["model"] == {**metrics["model"], "name": "tiny"}
     assert merged["training"] == {"seed": 7}
     assert merge_metrics({}, new)["model"]["name"] == "pipeline"
+
+
+def test_another_extractor_adds_its_figures(metrics):
+    """FID, measured later, stands beside the other distances, and those are kept in the reference rows as well."""
+    metrics["copying"]["mifid_efficientnet_lite0"] = {"value": 90.0}
+    new = measured(metrics)
+    new["distribution"] = {"fid_inception_v3": {"value": 70.0}}
+    new["copying"] = {"share_copies": {"value": 0.5}, "mifid_inception_v3": {"value": 71.0}}
+    new["extractors"] = {"inception_v3": {"dimensions": 2048}}
+    new["references"]["real"] = {"distribution": {"fid_inception_v3": {"value": 30.0}}}
+    merged = merge_metrics(metrics, new)
+    assert merged["distribution"] == {**metrics["distribution"], **new["distribution"]}
+    assert merged["copying"] == {"mifid_efficientnet_lite0": {"value": 90.0}, **new["copying"]}
+    real = merged["references"]["real"]
+    assert set(real["distribution"]) == {"fd_efficientnet_lite0", "kid_efficientnet_lite0", "fid_inception_v3"}
+    assert set(merged["extractors"]) == {"efficientnet_lite0", "inception_v3"}
+
+
+def test_the_same_extractor_replaces_its_figures(metrics):
+    new = measured(metrics, "distribution")
+    new["distribution"] = {"fd_efficientnet_lite0": {"value": 1.0}}
+    new["extractors"] = metrics["extractors"]
+    assert merge_metrics(metrics, new)["distribution"] == {"fd_efficientnet_lite0": {"value": 1.0}}

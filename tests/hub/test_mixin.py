@@ -26,18 +26,19 @@ def images_of(pipe) -> np.ndarray:
 
 def test_layout_of_own_pipeline(dcgan, tmp_path):
     dcgan.save_pretrained(tmp_path / "model")
-    base = Path(zoo.__file__).parent / "pipelines" / "base.py"
-    digest = hashlib.sha256(base.read_bytes()).hexdigest()[:8]
+    base, latents = (Path(zoo.__file__).parent / "pipelines" / name for name in ("base.py", "latents.py"))
+    digest, other = (hashlib.sha256(file.read_bytes()).hexdigest()[:8] for file in (base, latents))
     assert files_of(tmp_path / "model") == {
         "model_index.json",
         "pipeline.py",
         f"base_{digest}.py",
+        f"latents_{other}.py",
         "generator_model/config.json",
         "generator_model/diffusion_pytorch_model.safetensors",
         "generator_model/modeling_dcgan.py",
     }
     index = json.loads((tmp_path / "model" / "model_index.json").read_text())
-    assert index["_class_name"] == ["pipeline", "DCGANPipeline"]
+    assert index["_class_name"] == ["pipeline", "GANPipeline"]
     assert index["generator_model"] == ["modeling_dcgan", "DCGANGenerator"]
     assert (tmp_path / "model" / f"base_{digest}.py").read_bytes() == base.read_bytes()
     assert f"from .base_{digest} import" in (tmp_path / "model" / "pipeline.py").read_text()

@@ -28,10 +28,34 @@ def test_metadata(folder, metrics):
     assert data.datasets == ["acdc"]
     assert data.model_name == "tiny"
     found = {result.metric_type: result for result in data.eval_results}
-    assert found["ssim"].metric_value == metrics["projection"]["ssim"]["value"]
+    # An SSIM of projections is not what `ssim` alone promises, nor the one of pairs
+    assert found["projection_ssim"].metric_value == metrics["projection"]["ssim"]["value"]
+    assert found["diversity_ms_ssim"].metric_value == metrics["diversity"]["ms_ssim"]["value"]
     assert found["fd_efficientnet_lite0"].metric_value == 85.0
-    assert found["ssim"].dataset_config == "acdc-64" and found["ssim"].dataset_split == "test"
-    assert set(data.metrics) == set(found)
+    result = found["projection_ssim"]
+    assert (result.dataset_config, result.dataset_split, result.dataset_revision) == ("acdc-64", "test", "f" * 64)
+    assert set(data.metrics) == set(found) and len(data.eval_results) == len(found)
+
+
+def test_every_measured_group_is_in_the_metadata(folder, metrics):
+    metrics["anatomy"] = {"ring_closed": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 25}, "segmenter": "a name"}
+    metrics["utility"] = {"cas_cnn": {"value": 0.6, "std": 0.1}}
+    save(folder / "metrics.json", metrics)
+    found = {
+        result.metric_type: result.metric_value for result in ModelCard.load(render_card(folder)).data.eval_results
+    }
+    assert found["ring_closed"] == 0.8 and found["cas_cnn"] == 0.6
+
+
+def test_licence(folder, metrics, unconditional_ddpm):
+    render_card(folder)
+    licence = (folder / "LICENSE").read_text()
+    assert "Attribution-NonCommercial-ShareAlike 4.0" in licence and "Bernard" in licence and "ACDC" in licence
+    assert "Python files" in licence and "Apache License, Version 2.0" in licence
+    unconditional_ddpm.save_pretrained(folder)  # has no code of ours; what it was trained on is not recorded
+    render_card(folder)
+    licence = (folder / "LICENSE").read_text()
+    assert "Unknown: ask the owner" in licence and "Python files" not in licence and "ACDC" not in licence
 
 
 def test_results_are_the_figures_of_the_file(folder):
@@ -56,6 +80,9 @@ def test_text_around_the_results(folder):
     training = section(card, "Training")
     assert "| Training images seen | 152,600 |" in training and "| Time | 1 h 02 min |" in training
     assert "training/train_gan.py --config training/recipes/tiny.yaml" in training
+    assert "| Machine | a training machine |" in training and "| Environment | diffusers 0." in training
+    assert "| Energy | not measured |" in training
+    assert "--dataset outputs/data/acdc-64 --split test" in section(card, "Results")
     assert "must not be used for diagnosis" in section(card, "Intended use")
     assert "trust_remote_code=True" in section(card, "How to use")
     limits = section(card, "Limitations")
@@ -90,11 +117,19 @@ def test_an_evaluation_of_some_groups_alone(folder, metrics):
     assert "526" not in section(card, "Training data and licence")  # test images were not trained on
 
 
+def test_measured_energy(folder, metrics):
+    metrics["training"]["energy_kwh"] = 0.123
+    save(folder / "metrics.json", metrics)
+    assert "| Energy | 0.123 kWh |" in render_card(folder).read_text()
+
+
 def test_conditional_model(conditional_ddpm, tmp_path):
     conditional_ddpm.save_pretrained(tmp_path / "ddpm")
+    (tmp_path / "ddpm" / "samples.png").touch()
     card = render_card(tmp_path / "ddpm").read_text()
     assert "- `class_labels` (pathology): NOR, HCM\n- `phase` (phase): ED, ES\n" in card
     assert 'pipe(batch_size=4, class_labels="HCM", generator=' in card
+    assert "from left to right, a row for each class: NOR, HCM.\n" in card
 
 
 def test_diffusers_own_pipeline_needs_no_trust(unconditional_ddpm, tmp_path):

@@ -39,7 +39,7 @@ def report(data, model_dir, cache_dir):
 
 def test_schema(report, data, model_dir):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    groups = {"cost", "copying", "diversity", "distribution", "projection"}
+    groups = {"cost", "copying", "diversity", "distribution", "projection", "items"}
     assert set(report) == {"schema_version", "model", "dataset", "samples", "extractors", "references"} | groups
     assert report["schema_version"] == 1
     assert report["model"]["name"] == "noise-32" and len(report["model"]["sha256"]["network/weights.safetensors"]) == 64
@@ -79,6 +79,76 @@ def test_distribution(report, data):
     real_images, test_images = real_row(from_split(data, "train"), 1000, seed=0), from_split(data, "test")
     expected = frechet_distance(*(Projector()(images.floats) for images in (real_images, test_images)))
     assert expected == pytest.approx(rows["real"]["fd_projector"]["value"], rel=1e-4)
+
+
+def test_neighbourhoods_of_a_distribution(report):
+    """Equal counts of 120 real images and as many samples: copies are precise, the mean image covers nothing."""
+    rows = {row: figures["distribution"] for row, figures in report["references"].items()}
+    names = {f"{name}_projector" for name in ("fd", "kid", "cmmd", "precision", "recall", "density", "coverage")}
+    assert set(report["distribution"]) - {"settings"} == set(rows["mean_image"]) == names  # no network with classes
+    settings = {"k_precision_recall": 3, "k_density_coverage": 5, "images_a_side": 120}
+    assert report["distribution"]["settings"] == settings
+    scores = [report["distribution"], *rows.values()]
+    shares = [row[f"{name}_projector"] for name in ("precision", "recall", "coverage") for row in scores]
+    assert all(0 <= share["low"] and share["high"] <= 1 for share in shares)
+    assert rows["mean_image"]["recall_projector"]["value"] == 0
+    assert rows["mean_image"]["coverage_projector"]["value"] < 0.2
+    assert rows["mean_image"]["cmmd_projector"]["value"] > rows["real"]["cmmd_projector"]["value"]
+    coverage = report["distribution"]["coverage_projector"]
+    real = rows["real"]["coverage_projector"]["value"]
+    assert coverage["difference_to_real"] == pytest.approx(coverage["value"] - real) and coverage["n"] == 10
+
+
+def test_inception_score_of_a_network_that_classifies(data):
+    class Classifier(Projector):
+        name = "classifier"
+
+        def probabilities(self, features):
+            return features.softmax(1)
+
+    options = {"groups": ["distribution"], "extractors": [Classifier()], "progress": False}
+    figure = evaluate(NoisePipeline(), data, **options)["distribution"]["inception_score_classifier"]
+    assert 1 <= figure["low"] < figure["value"] < figure["high"] < 16 and figure["n"] == 1000
+
+
+def test_copying_in_features(report, data):
+    group, rows = report["copying"], {row: groups["copying"] for row, groups in report["references"].items()}
+    assert rows["copy"]["share_copies_projector"]["value"] >= 0.99
+    assert group["share_copies_real_projector"] == rows["real"]["share_copies_projector"]
+    assert group["share_copies_real_projector"]["n"] == 10 and "share_copies_real_test_projector" in group
+    # The copies' distance from the split is divided by their distance to the training images
+    mifid = {row: rows[row]["mifid_projector"]["value"] for row in ("copy", "mean_image")}
+    distances = {row: report["references"][row]["distribution"]["fd_projector"]["value"] for row in mifid}
+    assert mifid["copy"] > 5 * distances["copy"] and "mifid_projector" not in rows["real"]
+    assert 0 < group["threshold_mifid_projector"] < 1 and "mifid_projector" in group
+
+
+def test_copying_by_pathology_and_membership(report):
+    group, rows = report["copying"], {row: groups["copying"] for row, groups in report["references"].items()}
+    counts = [rows["copy"][f"share_copies_{name}"]["n"] for name in ("NOR", "HCM")]
+    assert counts == [20, 20]  # patients
+    assert {"share_copies_NOR", "share_copies_HCM", "nearest_cc_train"} <= set(group)
+    assert rows["copy"]["membership_auc"]["value"] > 0.8
+    assert rows["real"]["membership_auc"]["low"] < 0.5 < rows["real"]["membership_auc"]["high"]
+
+
+def test_copying_alone_needs_no_extractor_and_gives_no_distance_at_other_counts(data):
+    options = {"groups": ["copying"], "num_samples": 20, "progress": False}
+    plain = evaluate(NoisePipeline(), data, **options)
+    assert "extractors" not in plain and not any("efficientnet" in key for key in plain["copying"])
+    group = evaluate(NoisePipeline(), data, extractors=[Projector()], **options)["copying"]
+    assert "share_copies_projector" in group and "mifid_projector" not in group
+
+
+def test_the_report_goes_to_a_folder_of_its_own(data, model_dir, tmp_path):
+    options = {"groups": ["copying"], "num_samples": 20, "model_dir": model_dir, "progress": False}
+    pipe = NoisePipeline()
+    with pytest.raises(ZooError, match="outside those of models"):
+        evaluate(pipe, data, report_dir=model_dir / "report", **options)
+    assert pipe.sampled == 0
+    evaluate(pipe, data, report_dir=tmp_path / "report", **options)
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"nearest.png", "nearest.csv"}
+    assert [path.name for path in model_dir.iterdir()] == ["network"]
 
 
 def test_copying_catches_the_memoriser_alone(report):

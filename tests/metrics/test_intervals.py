@@ -5,7 +5,15 @@ import torch
 
 from zoo.errors import ZooError
 from zoo.metrics.functional import frechet_distance
-from zoo.metrics.intervals import figure, folds, mean_figure, share_figure, two_sample_figure
+from zoo.metrics.intervals import (
+    figure,
+    folds,
+    mean_figure,
+    one_sample_figure,
+    share_figure,
+    two_sample_figure,
+    within,
+)
 
 
 def test_mean_of_independent_images_has_the_textbook_interval():
@@ -61,3 +69,18 @@ def test_two_sample_error_is_the_real_scatter():
 def test_a_number_that_is_none_is_refused():
     with pytest.raises(ZooError, match="finite"):
         figure(float("nan"), 1.0, 10)
+
+
+def test_a_statistic_of_one_set_has_the_interval_of_the_mean():
+    """Of the mean itself, where the textbook knows the answer; patients count once, however many images they have."""
+    values = torch.randn(20, generator=torch.Generator().manual_seed(0)).double()
+    found = one_sample_figure(lambda x: x.mean().item(), values, range(20))
+    assert found["high"] - found["value"] == pytest.approx(1.96 * values.std().item() / 20**0.5)
+    often = one_sample_figure(lambda x: x.mean().item(), values.repeat_interleave(3), [i // 3 for i in range(60)])
+    assert often == pytest.approx(found)
+
+
+def test_bounds_end_where_values_do():
+    share = figure(0.3, 0.5, 10)
+    assert share["low"] < 0 and share["high"] > 1
+    assert within(share, high=1.0) == {"value": 0.3, "low": 0.0, "high": 1.0, "n": 10}

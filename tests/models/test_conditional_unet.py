@@ -54,3 +54,12 @@ def test_saved_and_loaded_weights_are_the_same(unet, tmp_path):
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in unet.state_dict().items())
     torch.testing.assert_close(unet(sample, 3), loaded(sample, 3))
     assert loaded.config.class_names["pathology"] == ["NOR", "HCM", "DCM"]
+
+
+def test_without_conditions_it_is_a_plain_unet():
+    network = {"sample_size": 8, "block_out_channels": [4, 4], "attention_levels": []}
+    network |= {"norm_num_groups": 2, "attention_head_dim": 4}
+    unet = ConditionalUNet2DModel(conditions=[], class_names={}, class_frequencies={}, **network).eval()
+    sample = torch.randn(2, 1, 8, 8)
+    torch.testing.assert_close(unet(sample, 3), unet.unconditional_unet()(sample, 3).sample)
+    assert unet.open_labels.shape == (0,)

@@ -18,6 +18,8 @@ from zoo.pipelines import PIPELINES, sample_generators
         "conditional_ddpm",
         "unconditional_ddpm",
         "ancestral",
+        "latent_diffusion",
+        "score_model",
     ]
 )
 def pipe(request):

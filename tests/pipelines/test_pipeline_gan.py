@@ -63,7 +63,11 @@ def test_codes_can_be_set_and_change_the_image_alone(infogan):
         ("dcgan", {"phase": "ES"}, "phase: unknown argument, this model has no conditions"),
         ("dcgan", {"category": 0}, "category: expected a number below 0"),
         ("acgan", {"class_labels": "RV"}, "class_labels: unknown class 'RV', expected one of NOR, HCM, any"),
-        ("acgan", {"num_inference_steps": 3}, "num_inference_steps: unknown argument, the conditions of this model are"),
+        (
+            "acgan",
+            {"num_inference_steps": 3},
+            "num_inference_steps: unknown argument, the conditions of this model are",
+        ),
         ("infogan", {"category": 3}, "category: expected a number below 3, got 3"),
         ("infogan", {"codes": [0.0]}, "codes: expected 2 numbers, got 1"),
     ],

@@ -55,9 +55,9 @@ def test_relative_error_by_hand():
 
 
 def test_losses_fall_as_told(network, images):
-    found = styled(network, images)
+    found = styled(network, images, style_weight=100.0, learning_rate=0.05)
     assert found.style_losses.shape == found.content_losses.shape == (41, 3)
-    total = found.style_losses + found.content_losses
+    total = 100 * found.style_losses + found.content_losses
     assert (found.content_losses[0] == 0).all()
     assert (total[-1] < 0.5 * total[0]).all()
     # They are those of the images that are returned
@@ -119,8 +119,6 @@ def test_the_encoder_is_seen_at_its_convolutions(images):
     torch.testing.assert_close(style, [expected, second(nn.functional.silu(expected))])
     torch.testing.assert_close(content, style[1:])
     assert len(network.layers) == 3  # what lies behind is not run: the linear layer would not fit
-    larger = encoder_network(nn.Sequential(first), enlargement=2)
-    assert larger(images["content"])[0][0].shape == (3, 4, 30, 30)
     with pytest.raises(ValueError, match="encoder: expected an nn.Sequential with convolutions"):
         encoder_network(nn.Sequential(nn.Linear(2, 2)))
 

@@ -1,6 +1,9 @@
+import contextlib
+
 import pytest
 from accelerate.state import AcceleratorState, GradientState
 
+import common.run
 import zoo.datasets
 
 
@@ -26,3 +29,22 @@ def fresh_accelerate():
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()
+
+
+@pytest.fixture
+def stop_after_the_first_epoch(monkeypatch):
+    """A context in which runs stop, as by Ctrl-C, when their first epoch is over."""
+
+    @contextlib.contextmanager
+    def stopping():
+        end_epoch = common.run.Run.end_epoch
+
+        def end_and_stop(self, *arguments, **keywords):
+            end_epoch(self, *arguments, **keywords)
+            self.interrupted = True
+
+        with monkeypatch.context() as patch:
+            patch.setattr(common.run.Run, "end_epoch", end_and_stop)
+            yield
+
+    return stopping

@@ -7,7 +7,9 @@ import zoo.datasets
 from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
 from zoo.errors import ZooError
 
-STILL = SimpleNamespace(rotation_degrees=0, zoom=0, horizontal_flip=False, vertical_flip=False, augment_probability=1)
+STILL = SimpleNamespace(
+    rotation_degrees=0, zoom=0, horizontal_flip=False, vertical_flip=False, augment_probability=1, invert_probability=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,12 @@ def test_flips_are_exact_and_by_image():
     same = sum(torch.equal(a, b) for a, b in zip(images, flipped, strict=True))
     assert mirrored + same == 50
     assert 10 < same < 40
+
+
+def test_inversion_is_exact_and_by_image():
+    images = torch.rand(200, 1, 8, 8)
+    torch.manual_seed(0)
+    seen = augment(images, SimpleNamespace(**{**vars(STILL), "invert_probability": 0.25}))
+    inverted = (seen == -images).flatten(1).all(dim=1)
+    assert torch.equal(seen[~inverted], images[~inverted])
+    assert 30 < inverted.sum() < 70

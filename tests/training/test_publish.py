@@ -48,3 +48,15 @@ def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
     dcgan.save_pretrained(tmp_path / "run" / "pipeline")
     with pytest.raises(ZooError, match="a GANPipeline has no default_steps"):
         publish.main([str(tmp_path / "run"), "--num_inference_steps", "4"])
+
+
+def test_the_sampler_of_a_score_model_is_chosen(tmp_path, score_model):
+    score_model.save_pretrained(tmp_path / "run" / "pipeline")
+    content = {"schema_version": 1, "model": {"name": "tiny", "family": "score"}, "training": {"images_seen": 32}}
+    (tmp_path / "run" / "pipeline" / "metrics.json").write_text(json.dumps(content))
+    (tmp_path / "run" / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    chosen = ["--sampler", "probability_flow", "--num_inference_steps", "3"]
+    publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), *chosen])
+    pipe = zoo.from_pretrained(tmp_path / "cards" / "tiny")
+    assert pipe.default_settings == {"sampler": "probability_flow", "num_inference_steps": 3}
+    assert "A score model" in (tmp_path / "cards" / "tiny" / "README.md").read_text()

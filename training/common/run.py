@@ -56,7 +56,8 @@ class Run:
     """Keeps a training run: `for epoch in run.epochs(): for batch in run.batches(loader): …; run.end_epoch(…)`.
 
     The folder `recipe.folder` holds `recipe.yaml` (resolved), `metrics.jsonl`, `curves.png`, `samples/`,
-    `checkpoints/last/` for an exact resume, and `pipeline/`, the best model so far by the validation patients.
+    `strips/` of models that work in steps, `checkpoints/last/` for an exact resume, and `pipeline/`, the best model so
+    far by the validation patients.
 
     Every random number of a step comes from the seed, the number of the batch and the process; that, the order of the
     data (seeded by epoch) and the checkpoint make a resumed run equal to one that never stopped.
@@ -291,7 +292,9 @@ class Run:
         path.parent.mkdir(exist_ok=True)
         image_grid(images, columns=8).save(path)
         if hasattr(pipeline, "preview"):  # one that works in steps
-            denoising_strip(pipeline).save(path.with_name(path.name.replace("epoch", "strip")))
+            strip = self.folder / "strips" / path.name
+            strip.parent.mkdir(exist_ok=True)
+            denoising_strip(pipeline).save(strip)
 
 
 def _code_version() -> str:

@@ -17,7 +17,12 @@ TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
 ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
 # Groups of the results, in the order of the card: title and the question that they answer
 GROUPS = {
-    "distribution": ("Likeness of the sample set", "Does the sample set look like the data? Lower is nearer."),
+    "distribution": (
+        "Likeness of the sample set",
+        "Does the sample set look like the data? The lower a distance (Fréchet, KID, CMMD) is, the nearer. Precision "
+        "and density ask whether samples are like real images, recall and coverage whether all real images are like "
+        "samples; higher is better, up to the figure of real images.",
+    ),
     "projection": (
         "Projections",
         "Can the model express hearts it has never seen? Real images of the split against the nearest ones that the "
@@ -31,10 +36,20 @@ GROUPS = {
     "copying": (
         "Copies of patients",
         "A sample counts as a copy if it is nearer to one training image than the threshold allows, relative to its "
-        "distance to the images of other patients, over shifts of up to 2 pixels and mirror images.",
+        "distance to the images of other patients, over shifts of up to 2 pixels and mirror images; likewise in the "
+        "features of each extractor. Membership inference: how well the samples alone tell training images from "
+        "others, 0.5 if not at all.",
     ),
-    "anatomy": ("Anatomy", "Is it a heart? By a segmenter trained on real images; the aim is the real figure."),
-    "conditioning": ("Asked-for classes", "By a classifier trained on real images; the aim is the real figure."),
+    "anatomy": (
+        "Anatomy",
+        "Is it a heart? By a segmenter trained on real images, which labels samples and real images alike; the aim is "
+        "the real figure. *From real* is the Wasserstein distance to the real images of the split.",
+    ),
+    "conditioning": (
+        "Asked-for classes",
+        "Is what was asked for there? By a classifier trained on real images; the aim is the real figure, and more is "
+        "not better.",
+    ),
     "utility": ("Usefulness", "What a network gains from the samples when it is tested on real images."),
     "cost": ("Cost", "On the machine named below."),
 }
@@ -189,9 +204,7 @@ def _cell(figure, key: str) -> str:
     if isinstance(figure, dict) and "difference_to_real" in figure:
         return f"{cell}, {figure['difference_to_real']:+.4f} to real"
     if isinstance(figure, dict) and "wasserstein_to_real" in figure:
-        words = f"{cell}, {_distance(figure['wasserstein_to_real'], key)} from real"
-        near = figure.get("wasserstein_train_to_test")
-        return words if near is None else f"{words} (train to test {_distance(near, key)})"
+        return f"{cell}, {_distance(figure['wasserstein_to_real'], key)} from real"
     return cell
 
 

@@ -14,8 +14,10 @@ _NAMES = {
     "share_copies_real": "share of copies, real images",
     "share_copies_real_test": "share of copies, real test images",
     "threshold": "threshold of the distance ratio",
+    "nearest_cc_train": "CC to the nearest training image",
     "nearest_ssim_train": "SSIM to the nearest training image",
     "nearest_ssim_test": "SSIM to the nearest test image",
+    "nearest_ssim_validation": "SSIM to the nearest validation image",
     "membership_auc": "membership inference (AUC)",
     "seconds_per_image": "seconds an image",
     "ring_closed": "share with a closed ring",
@@ -36,17 +38,35 @@ _NAMES = {
 }
 _OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
 _SHARES = ("share_", "ring_closed", "empty")
-_PREFIXES = {"fd_": "Fréchet distance", "kid_": "KID", "mifid_": "MIFID", "cmmd_": "CMMD"}
+# Of figures with an extractor, or a pathology, behind them; a longer prefix before the one that it begins with
+_PREFIXES = {
+    "fd_": "Fréchet distance",
+    "kid_": "KID",
+    "cmmd_": "CMMD",
+    "precision_": "precision",
+    "recall_": "recall",
+    "density_": "density",
+    "coverage_": "coverage",
+    "inception_score_": "Inception Score",
+    "mifid_": "MIFID",
+    "threshold_mifid_": "threshold of MIFID",
+    "threshold_": "threshold of the distance ratio",
+    "share_copies_real_test_": "share of copies, real test images",
+    "share_copies_real_": "share of copies, real images",
+    "share_copies_": "share of copies",
+}
 
 
 def metric_name(key: str) -> str:
     """A readable name of a metric, with its extractor in brackets."""
+    if key in _NAMES:
+        return _NAMES[key]
     for prefix, name in _PREFIXES.items():
         if key.startswith(prefix):
             return f"{name} ({key.removeprefix(prefix)})"
-    if key not in _NAMES and key.endswith(_OF_REAL):
+    if key.endswith(_OF_REAL):
         return f"{metric_name(key.removesuffix(_OF_REAL))}, real images of the split"
-    return _NAMES.get(key, key.replace("_", " "))
+    return key.replace("_", " ")
 
 
 def value_of(figure) -> float | None:

@@ -9,6 +9,7 @@ from zoo.files import write_atomic
 
 METRICS_FILE = "metrics.json"
 SCHEMA_VERSION = 1
+BY_EXTRACTOR = {"copying", "distribution"}  # groups whose figures end with an extractor's name
 
 
 def load_metrics(folder: str | os.PathLike) -> dict:
@@ -44,14 +45,16 @@ def merge_metrics(old: dict, new: dict) -> dict:
     """Adds measured groups to earlier ones.
 
     Earlier groups are kept only if they describe the same thing: the same weights on the same split of the same
-    dataset, with the same samples. The model's name and `training` are always kept.
+    dataset, with the same samples. Of a group measured again, figures of extractors that were not used this time are
+    kept as well. The model's name and `training` are always kept.
     """
     kept = {"training": old["training"]} if "training" in old else {}
     if _same_subject(old, new):
         kept = old
-        rows = {**old.get("references", {}), **new.get("references", {})}
-        references = {row: _joined(old.get("references", {}), new.get("references", {}), row) for row in rows}
-        new = {**new, "references": references, "extractors": _joined(old, new, "extractors")}
+        others = [name for name in old.get("extractors", {}) if name not in new.get("extractors", {})]
+        old_rows, new_rows = old.get("references", {}), new.get("references", {})
+        references = {row: _merged(old_rows.get(row, {}), new_rows.get(row, {}), others) for row in old_rows | new_rows}
+        new = {**_merged(old, new, others), "references": references, "extractors": _joined(old, new, "extractors")}
     merged = {**kept, **new, "schema_version": SCHEMA_VERSION}
     merged["model"] = {**_joined(old, new, "model"), "name": old.get("model", new["model"])["name"]}
     return merged
@@ -59,6 +62,16 @@ def merge_metrics(old: dict, new: dict) -> dict:
 
 def _joined(old: dict, new: dict, key: str) -> dict:
     return {**old.get(key, {}), **new.get(key, {})}
+
+
+def _merged(old: dict, new: dict, extractors: list[str]) -> dict:
+    """Groups of figures: the new ones where there are any, with those of other extractors from the old ones."""
+    endings = tuple(f"_{name}" for name in extractors)
+    groups = {**old, **new}
+    for group in BY_EXTRACTOR & old.keys() & new.keys():
+        kept = {key: figure for key, figure in old[group].items() if endings and key.endswith(endings)}
+        groups[group] = {**kept, **new[group]}
+    return groups
 
 
 def _same_subject(old: dict, new: dict) -> bool:

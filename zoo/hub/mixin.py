@@ -56,7 +56,7 @@ class PublishedPipelineMixin:
             super().save_pretrained(folder)
             if torch_dtype is not None:
                 for file in folder.rglob("*.safetensors"):
-                    _cast(file, torch_dtype)
+                    cast_weights(file, torch_dtype)
             self._make_self_contained(folder)
 
     def _make_self_contained(self, folder: Path) -> None:
@@ -110,8 +110,12 @@ class PublishedPipelineMixin:
         return load_pipeline(cls, folder, torch_dtype, arguments)
 
 
-def _cast(file: Path, dtype: torch.dtype) -> None:
-    """Stores the floating point tensors of a safetensors file in another type."""
+def cast_weights(file: Path, dtype: torch.dtype) -> None:
+    """Stores the floating point tensors of a safetensors file in another type.
+
+    Raises:
+        ZooError: If a weight is too large for it.
+    """
     tensors = load_file(file)
     for name, tensor in tensors.items():
         if tensor.is_floating_point():

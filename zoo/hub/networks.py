@@ -44,14 +44,22 @@ def is_network(folder: str | os.PathLike) -> bool:
     return (folder / CONFIG_FILE).is_file() and not (folder / layout.INDEX_FILE).exists()
 
 
-def save_network(network, folder: Path) -> None:
+def save_network(network, folder: Path, dtype) -> None:
     """Writes config, weights and source of a network.
 
     Args:
-        network (`ModelMixin`): Of `zoo.models`, in the type that it is to be stored in.
+        network (`ModelMixin`): Of `zoo.models`.
         folder (`Path`): An empty one.
+        dtype (`torch.dtype`): Of the stored weights.
+
+    Raises:
+        ZooError: If a weight is too large for `dtype`.
     """
+    from zoo.hub.mixin import cast_weights
+
     network.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        cast_weights(file, dtype)
     layout.publish_source(type(network), folder / f"{module_name(type(network))}.py")
     config = json.loads((folder / CONFIG_FILE).read_text())
     config.pop("_name_or_path", None)  # a path of this machine

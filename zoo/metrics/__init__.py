@@ -2,8 +2,9 @@
 
 `evaluate` measures a pipeline on a dataset and returns the groups of `metrics.json`. `ssim`, `ms_ssim`, `cc`, `mse` and
 `psnr` compare images `(n, channels, height, width)` in [0, 1] pair by pair; `frechet_distance` (also of the streaming
-`FeatureStatistics`), `kid`, `cmmd`, `mifid`, `precision_recall` and `density_coverage` compare sets of features, which a
-`FeatureExtractor` makes and `extract` keeps on disk; `inception_score` takes the class probabilities of any classifier.
+`FeatureStatistics`), `kid`, `cmmd`, `mifid`, `precision_recall` and `density_coverage` compare sets of features, which
+a `FeatureExtractor` makes and `extract` keeps on disk; `inception_score` takes the class probabilities of any
+classifier.
 `nearest_training` finds the training image that each sample is nearest to.
 """
 

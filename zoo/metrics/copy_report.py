@@ -42,20 +42,16 @@ def write_report(folder: Path, samples: ImageSet, training: ImageSet, near: Neig
         near (`Neighbours`): What `nearest_training` found for the samples.
         limit (`float`): The ratio up to which a sample counts as a copy.
     """
-    order = near.ratio.argsort().tolist()
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
     writer.writerow(["sample", "copy", "ratio", "cc", "ssim", "patient", "training_image"])
-    for i in order:
+    for i in near.ratio.argsort().tolist():
         numbers = (f"{figure[i].item():.4f}" for figure in (near.ratio, near.cc, near.ssim))
         nearest = near.index[i].item()
         writer.writerow([i, near.ratio[i].item() <= limit, *numbers, training.ids[nearest], nearest])
     write_atomic(folder / LIST, rows.getvalue())
-    pairs = torch.stack([image for i in order[:NUM_PAIRS] for image in (samples.images[i], _nearest(training, near, i))])
+    worst = near.ratio.argsort()[:NUM_PAIRS]
+    pairs = torch.stack([samples.images[worst], training.images[near.index[worst]]], dim=1).flatten(0, 1)
     picture = io.BytesIO()
     image_grid(np.ascontiguousarray(pairs.permute(0, 2, 3, 1)), columns=2 * PAIRS_A_ROW, scale=2).save(picture, "png")
     write_atomic(folder / PICTURE, picture.getvalue())
-
-
-def _nearest(training: ImageSet, near: Neighbours, sample: int) -> torch.Tensor:
-    return training.images[near.index[sample]]

@@ -7,7 +7,7 @@ import torch
 from zoo.errors import ZooError
 from zoo.metrics.functional import auc, ssim
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.intervals import mean_figure, share_figure, two_sample_figure
+from zoo.metrics.intervals import mean_figure, share_figure, two_sample_figure, within
 from zoo.progress import track
 
 MAX_SHIFT = 2
@@ -151,7 +151,7 @@ def membership_figure(train: Neighbours, other: Neighbours, train_ids: list[str]
         other (`Neighbours`): Of the samples among images of patients that training has not seen.
         train_ids, other_ids (`list[str]`): The patients of these images; the interval leaves out those of both.
     """
-    return two_sample_figure(auc, train.training_cc, other.training_cc, train_ids, other_ids)
+    return within(two_sample_figure(auc, train.training_cc, other.training_cc, train_ids, other_ids), high=1.0)
 
 
 def _normalised(images: torch.Tensor) -> torch.Tensor:

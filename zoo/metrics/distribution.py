@@ -8,9 +8,9 @@ import torch
 from zoo.errors import ZooError
 from zoo.metrics.extractors import FeatureExtractor, extract
 from zoo.metrics.functional import cmmd, frechet_distance, inception_score, kid
-from zoo.metrics.functional.manifold import Distances
+from zoo.metrics.functional.manifold import K_DENSITY, K_PRECISION, Distances
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.intervals import one_sample_figure, two_sample_figure
+from zoo.metrics.intervals import one_sample_figure, two_sample_figure, within
 
 NUM_SAMPLES = 1000
 MIN_REFERENCE = 100
@@ -46,7 +46,7 @@ def distribution_row(
     """The figures of 1,000 samples against all images of a split, each with the extractor's name.
 
     `fd` (or `fid`), `kid` and `cmmd` are of all images. `precision`, `recall`, `density` and `coverage` are of equal
-    counts on both sides, k = 3, 3, 5 and 5. `inception_score` is there where the extractor classifies.
+    counts on both sides. `inception_score` is there where the extractor classifies.
     """
     row = {}
     for extractor in extractors:
@@ -64,6 +64,12 @@ def distribution_row(
             figures["inception_score"] = one_sample_figure(inception_score, probabilities, samples.ids)
         row |= {key if key == extractor.frechet_name else f"{key}_{extractor.name}": f for key, f in figures.items()}
     return row
+
+
+def neighbour_settings(num_samples: int, num_real: int) -> dict:
+    """What `neighbour_figures` depend on: the neighbour that a ball reaches to, and the images on either side."""
+    count = min(num_samples, num_real)
+    return {"k_precision_recall": K_PRECISION, "k_density_coverage": K_DENSITY, "images_a_side": count}
 
 
 def neighbour_figures(
@@ -87,9 +93,11 @@ def neighbour_figures(
         equal = min(len(of_samples), len(of_real))  # a round that leaves patients out does not leave equal counts
         return getattr(distances.subset(of_samples[:equal], of_real[:equal]), name)()
 
+    highest = {"precision": 1.0, "recall": 1.0, "density": float("inf"), "coverage": 1.0}
+    places = torch.arange(count)
     return {
-        name: two_sample_figure(partial(score, name), torch.arange(count), torch.arange(count), *ids)
-        for name in ("precision", "recall", "density", "coverage")
+        name: within(two_sample_figure(partial(score, name), places, places, *ids), high=high)
+        for name, high in highest.items()
     }
 
 

@@ -13,7 +13,17 @@ from rich.console import Console
 from zoo.datasets import BuiltDataset, check_compatible
 from zoo.errors import ZooError
 from zoo.files import sha256
-from zoo.metrics import anatomy, conditioning, copy_report, copying, distribution, diversity, items, projection, references
+from zoo.metrics import (
+    anatomy,
+    conditioning,
+    copy_report,
+    copying,
+    distribution,
+    diversity,
+    items,
+    projection,
+    references,
+)
 from zoo.metrics.cache import Cache
 from zoo.metrics.copying import Neighbours
 from zoo.metrics.cost import cost_group
@@ -27,6 +37,7 @@ from zoo.pipelines import sample_generators
 from zoo.progress import track
 
 SCHEMA_VERSION = 1
+ROWS_VERSION = 3  # of the reference rows that a cache keeps; goes up when their figures or names change
 GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items")
 
 # Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
@@ -242,7 +253,7 @@ class _Evaluation:
         for check in self.feature_copies:
             row |= check.row(images, limits[f"threshold_{check.name}"])
             if len(images) == distribution.NUM_SAMPLES and len(self.reference) >= distribution.MIN_REFERENCE:
-                row |= check.mifid(images, self.reference)
+                row |= check.mifid(images, self.reference, limits[f"threshold_mifid_{check.name}"])
         return row
 
     def _copying_references(self) -> dict:
@@ -252,6 +263,7 @@ class _Evaluation:
         result = {"threshold": copying.threshold(*(near[row][0].ratio for row in ("copy", "real")))}
         for check in self.feature_copies:
             result[f"threshold_{check.name}"] = copying.threshold(*(check.ratio(sets[row]) for row in ("copy", "real")))
+            result[f"threshold_mifid_{check.name}"] = check.mifid_threshold(self.unseen)
         rows = {row: self._copying_row(images, *near[row], result) for row, images in sets.items()}
         false_alarms = {"real": rows["real"]}
         if self.split == "test":  # the thresholds know nothing of these patients
@@ -300,7 +312,8 @@ class _Evaluation:
             return {name: distribution.add_real(figures, found["real"]) for name, figures in found.items()}
 
         rows = self._references("distribution", reference_rows)
-        return distribution.add_real(row(samples), rows["real"]), rows
+        group = distribution.add_real(row(samples), rows["real"])
+        return group | {"settings": distribution.neighbour_settings(len(samples), len(self.reference))}, rows
 
     def measure_projection(self) -> tuple[dict, dict]:
         targets = self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
@@ -370,7 +383,7 @@ class _Evaluation:
 
     def _references(self, group: str, compute: Callable[[], dict]) -> dict:
         """The reference rows of a group, which no model changes."""
-        depends_on = [SCHEMA_VERSION, self.data.info["fingerprint"], self.split, self.num_samples, self.seed]
+        depends_on = [ROWS_VERSION, self.data.info["fingerprint"], self.split, self.num_samples, self.seed]
         if group in ("copying", "distribution"):
             depends_on += [extractor.describe() for extractor in self.extractors]
         if group == "anatomy":

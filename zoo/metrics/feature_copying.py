@@ -56,13 +56,20 @@ class FeatureCopies:
         """The share of images whose ratio is at most `limit`."""
         return {f"share_copies_{self.name}": share_figure(self.ratio(images) <= limit, images.ids)}
 
-    def mifid(self, samples: ImageSet, reference: ImageSet) -> dict:
+    def mifid_threshold(self, unseen: ImageSet) -> float:
+        """Half the mean cosine distance that real images of unseen patients have to the nearest training image.
+
+        The customary 0.1 belongs to Inception v3; how far apart features lie differs from network to network.
+        """
+        return memorisation_distance(self.features(unseen.images), self.training[0]).mean().item() / 2
+
+    def mifid(self, samples: ImageSet, reference: ImageSet, limit: float) -> dict:
         """The memorisation-informed Fréchet distance of 1,000 samples from all images of a split."""
         ours, theirs = self.features(samples.images), self.features(reference.images)
         near = memorisation_distance(ours, self.training[0])
 
         def statistic(of_samples: torch.Tensor, of_real: torch.Tensor) -> float:
-            return frechet_distance(ours[of_samples], theirs[of_real]) / penalty(near[of_samples], self.limit)
+            return frechet_distance(ours[of_samples], theirs[of_real]) / penalty(near[of_samples], limit)
 
         places = torch.arange(len(ours)), torch.arange(len(theirs))
         return {f"mifid_{self.name}": two_sample_figure(statistic, *places, samples.ids, reference.ids)}

@@ -27,6 +27,11 @@ def figure(value: float, standard_error: float, n: int) -> dict:
     return {"value": value, "low": value - 1.96 * standard_error, "high": value + 1.96 * standard_error, "n": n}
 
 
+def within(entry: dict, low: float = 0.0, high: float = float("inf")) -> dict:
+    """A figure whose bounds go no further than its values can: a share has none below 0."""
+    return entry | {"low": max(low, entry["low"]), "high": min(high, entry["high"])}
+
+
 def folds(ids: Sequence[Hashable], max_folds: int | None = MAX_FOLDS) -> torch.Tensor:
     """The group that each item is left out with: `(len(ids),)` integers; items of one id stay together.
 

@@ -51,7 +51,9 @@ class InfoGANDiscriminator(ModelMixin, ConfigMixin):
     ):
         super().__init__()
         if categories < 1 or continuous_codes < 0:
-            raise ValueError(f"categories: expected at least 1 of them and 0 codes, got {categories}, {continuous_codes}")
+            raise ValueError(
+                f"categories: expected at least 1 of them and 0 codes, got {categories}, {continuous_codes}"
+            )
         sizes, channels = _map_sizes(sample_size), base_channels
         layers = [nn.Conv2d(in_channels, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         for _ in sizes[1:-1]:

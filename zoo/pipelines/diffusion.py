@@ -37,6 +37,7 @@ class DiffusionSampling:
         """Sampling steps of a call that names none."""
         return self.config.default_steps
 
+    @torch.no_grad()
     def preview(self, latents: torch.Tensor) -> np.ndarray:
         """The picture of a sample on its way from noise to image, as `callback_on_step_end` is given it.
 

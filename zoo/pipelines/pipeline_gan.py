@@ -152,8 +152,8 @@ class GANPipeline(ZooPipeline):
     ) -> torch.Tensor:
         """Finds the images nearest to the given ones that the generator can make.
 
-        The noise is kept on the shell of its prior and continuous codes, as tanh of what is searched, within [-1, 1]. Every start first tries each
-        class of each condition, or each category, and goes on with the best.
+        The noise is kept on the shell of its prior, and continuous codes within [-1, 1], as tanh of what is searched.
+        Every start first tries each class of each condition, or each category, and goes on with the best.
 
         Args:
             images (`torch.Tensor` of shape `(batch_size, channels, height, width)`): In [0, 1].

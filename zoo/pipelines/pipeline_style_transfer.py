@@ -8,7 +8,7 @@ import torch
 from diffusers.utils import BaseOutput
 
 from .base import ZooPipeline
-from .style_transfer import FeatureNetwork, encoder_network, transfer
+from .style_transfer import SHIFTS, FeatureNetwork, encoder_network, transfer
 
 CVAE_ENCODER = "cvae-encoder"
 
@@ -42,7 +42,6 @@ class StyleTransferPipeline(ZooPipeline):
         style ([`StyleStatistics`]): The style of a call without style images, as `feature_network` sees it.
         feature_network (`str`, defaults to `"cvae-encoder"`): What images are compared in: the encoder of `vae`, or
             `"efficientnet-lite0"` or `"vgg19"`, for which the package cardiac-mri-zoo must be installed.
-        enlargement (`int`, defaults to 1): How many times images are enlarged before the feature network.
         style_weight (`float`, defaults to 1.0): Weight of the style loss of a call that names none.
         content_weight (`float`, defaults to 1.0): Weight of the content loss of a call that names none.
         learning_rate (`float`, defaults to 0.01): Learning rate of Adam of a call that names none.
@@ -67,7 +66,6 @@ class StyleTransferPipeline(ZooPipeline):
         vae,
         style,
         feature_network: str = CVAE_ENCODER,
-        enlargement: int = 1,
         style_weight: float = 1.0,
         content_weight: float = 1.0,
         learning_rate: float = 0.01,
@@ -78,7 +76,6 @@ class StyleTransferPipeline(ZooPipeline):
         self.register_modules(vae=vae, style=style)
         self.register_to_config(
             feature_network=feature_network,
-            enlargement=enlargement,
             style_weight=style_weight,
             content_weight=content_weight,
             learning_rate=learning_rate,
@@ -108,8 +105,9 @@ class StyleTransferPipeline(ZooPipeline):
         return {name: self.config[name] for name in names}
 
     def network_evaluations(self, num_iterations: int | None = None, **_) -> int:
-        """How many times a network runs for one sample: decoder, content maps, iterations, and a last look."""
-        return 3 + (num_iterations or self.config.num_iterations)
+        """How many times a network runs for one sample: decoder, first look, contents, iterations and last look."""
+        num_iterations = num_iterations or self.config.num_iterations
+        return 3 + min(len(SHIFTS), num_iterations) + num_iterations
 
     def build_feature_network(self, name: str | None = None) -> FeatureNetwork:
         """What images are compared in.
@@ -120,14 +118,14 @@ class StyleTransferPipeline(ZooPipeline):
         Raises:
             ValueError: If it is unknown, or needs a package that is not installed.
         """
-        name, enlargement = name or self.config.feature_network, self.config.enlargement
+        name = name or self.config.feature_network
         if name == CVAE_ENCODER:
-            return encoder_network(self.vae.encoder, enlargement)
+            return encoder_network(self.vae.encoder)
         try:
             from zoo.style.networks import pretrained_network
         except ImportError as error:
             raise ValueError(f"feature_network: {name!r} needs the package cardiac-mri-zoo") from error
-        return pretrained_network(name, enlargement, self.device)
+        return pretrained_network(name, self.device)
 
     @torch.no_grad()
     def __call__(

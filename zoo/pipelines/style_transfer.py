@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+
+# Layers of stride 2 see some pixels more often than others, and descent would draw their grid into the image. It is
+# therefore shifted from step to step, in turn to each place that it can take on a grid of four pixels; the further
+# multiples of four spread the shifts over sixteen rows and columns, for the deeper layers.
+SHIFTS = [(row + 4 * column, column + 4 * row) for row in range(4) for column in range(4)]
 
 
 class FeatureNetwork:
@@ -16,8 +20,6 @@ class FeatureNetwork:
         style_taps (sequence of `int`): Layers whose outputs, `(n, channels, height, width)`, tell the style.
         content_taps (sequence of `int`): Layers whose outputs tell the content.
         prepare (callable): Images in [0, 1] → what the first layer takes.
-        enlargement (`int`): How many times an image is enlarged first. Layers that skip every second pixel leave a
-            pattern of period two; on an enlarged image it is finer than the pixels.
     """
 
     def __init__(
@@ -26,16 +28,13 @@ class FeatureNetwork:
         style_taps: Sequence[int],
         content_taps: Sequence[int],
         prepare: Callable[[torch.Tensor], torch.Tensor],
-        enlargement: int = 1,
     ):
         self.style_taps, self.content_taps = tuple(style_taps), tuple(content_taps)
         self.layers = list(layers)[: max(self.style_taps + self.content_taps) + 1]  # what lies behind is not needed
-        self.prepare, self.enlargement = prepare, enlargement
+        self.prepare = prepare
 
     def __call__(self, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The style maps and the content maps of images `(n, channels, height, width)` in [0, 1]."""
-        if self.enlargement != 1:
-            images = F.interpolate(images, scale_factor=self.enlargement, mode="bilinear")
         output, maps = self.prepare(images), {}
         for index, layer in enumerate(self.layers):
             output = layer(output)
@@ -48,12 +47,11 @@ class FeatureNetwork:
         return [gram_matrix(maps) for maps in self(images)[0]]
 
 
-def encoder_network(encoder: nn.Sequential, enlargement: int = 1) -> FeatureNetwork:
+def encoder_network(encoder: nn.Sequential) -> FeatureNetwork:
     """The convolutions of an autoencoder's encoder as a feature network: style from all of them, content from the last.
 
     Args:
         encoder (`nn.Sequential`): Takes images in [-1, 1].
-        enlargement (`int`): As in `FeatureNetwork`.
 
     Raises:
         ValueError: If it is no chain of layers with convolutions among them.
@@ -64,7 +62,7 @@ def encoder_network(encoder: nn.Sequential, enlargement: int = 1) -> FeatureNetw
         raise ValueError(
             f"encoder: expected an nn.Sequential with convolutions, got a {type(encoder).__name__} without"
         )
-    return FeatureNetwork(layers, taps, taps[-1:], lambda images: images * 2 - 1, enlargement)
+    return FeatureNetwork(layers, taps, taps[-1:], lambda images: images * 2 - 1)
 
 
 def gram_matrix(maps: torch.Tensor) -> torch.Tensor:
@@ -172,7 +170,8 @@ def _transfer_one(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """`transfer` of one image `(1, channels, height, width)`; losses `(num_iterations + 1,)`."""
     with torch.no_grad():
-        style_maps, content = network(image)
+        style_maps, _ = network(image)
+        contents = [network(image.roll(shift, (2, 3)))[1] for shift in SHIFTS[:num_iterations]]
     shapes = [tuple(gram.shape[1:]) for gram in style_grams]
     expected = [2 * (maps.shape[1],) for maps in style_maps]
     if shapes != expected:
@@ -181,18 +180,18 @@ def _transfer_one(
     adam = torch.optim.Adam([pixels], lr=learning_rate)
     style_losses, content_losses = [], []
 
-    def loss() -> torch.Tensor:
-        style_maps, content_maps = network(pixels)
+    def loss(turn: int) -> torch.Tensor:
+        style_maps, content_maps = network(pixels.roll(SHIFTS[turn], (2, 3)))
         style_losses.append(relative_error([gram_matrix(maps) for maps in style_maps], style_grams))
-        content_losses.append(relative_error(content_maps, content))
+        content_losses.append(relative_error(content_maps, contents[turn]))
         return (weights[0] * style_losses[-1] + weights[1] * content_losses[-1]).sum()
 
-    for _ in range(num_iterations):
+    for iteration in range(num_iterations):
         with torch.enable_grad():
-            (pixels.grad,) = torch.autograd.grad(loss(), pixels)
+            (pixels.grad,) = torch.autograd.grad(loss(iteration % len(SHIFTS)), pixels)
         adam.step()
         with torch.no_grad():
             pixels.clamp_(0, 1)
     with torch.no_grad():
-        loss()
+        loss(0)
     return pixels.detach(), torch.cat(style_losses).detach(), torch.cat(content_losses).detach()

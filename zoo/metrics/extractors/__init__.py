@@ -1,5 +1,6 @@
 """Networks whose features sets of images are compared in."""
 
+from zoo.errors import ZooError
 from zoo.metrics.extractors.base import FeatureExtractor, extract
 from zoo.metrics.extractors.efficientnet_lite import EfficientNetLite0Extractor
 from zoo.metrics.extractors.inception import InceptionV3Extractor
@@ -17,6 +18,18 @@ EXTRACTORS = {
     )
 }
 
+
+def load_extractor(name: str) -> FeatureExtractor:
+    """The extractor of a name, with its published weights.
+
+    Raises:
+        ZooError: If there is none of that name, or its weights are absent.
+    """
+    if name not in EXTRACTORS:
+        raise ZooError(f"extractor: unknown {name!r}, expected one of {', '.join(EXTRACTORS)}")
+    return EXTRACTORS[name]()
+
+
 __all__ = [
     "EXTRACTORS",
     "EfficientNetLite0Extractor",
@@ -26,5 +39,6 @@ __all__ = [
     "SkinLesNetExtractor",
     "UNetExtractor",
     "extract",
+    "load_extractor",
     "trained_extractors",
 ]

@@ -1,0 +1,177 @@
+"""The networks that judge: loading, fitting a dataset, their own figures, and their features."""
+
+import json
+
+import pytest
+import torch
+
+import zoo.datasets
+from zoo.datasets import BuiltDataset
+from zoo.errors import ZooError
+from zoo.metrics.extractors import ResNet50Extractor, SkinLesNetExtractor, UNetExtractor, extract, trained_extractors
+from zoo.metrics.functional import volume_dice
+from zoo.metrics.image_set import from_split
+from zoo.metrics.judges import WEIGHTS_FILE, Judge, find_judge, load_judge
+from zoo.metrics.judging import evaluate_judge
+from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
+
+
+@pytest.fixture(scope="module")
+def phantom() -> BuiltDataset:
+    return zoo.datasets.build_phantom(num_patients=20, progress=False)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, phantom):
+    """A small segmenter and a small classifier, untrained, in half precision as they are published."""
+    torch.manual_seed(0)
+    features = phantom.dataset["train"].features
+    conditions = ["slice_level", "pathology", "phase"]
+    names = {name: features[name].names for name in conditions}
+    networks = {
+        "segmenter": UNetSegmenter(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0),
+        "classifier": SkinLesNet(conditions, names, 64, block_out_channels=[2, 2, 4, 4], pixel_spacing_mm=2.0),
+    }
+    root = tmp_path_factory.mktemp("judges")
+    for name, network in networks.items():
+        network.half().save_pretrained(root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def segmenter(folders) -> Judge:
+    return load_judge(folders / "segmenter", "segmenter")
+
+
+@pytest.fixture(scope="module")
+def classifier(folders) -> Judge:
+    return load_judge(folders / "classifier", "classifier")
+
+
+def test_a_judge_is_in_float32_and_in_eval_mode(segmenter, classifier):
+    for judge in (segmenter, classifier):
+        assert judge.network.dtype == torch.float32 and not judge.network.training
+    assert segmenter.name == "segmenter" and len(segmenter.sha256) == 64
+
+
+def test_it_sees_images_as_it_was_trained_to(segmenter, classifier, phantom):
+    images = from_split(phantom, "test").images[:60]  # more than a batch
+    scaled = images.float() / 127.5 - 1
+    assert torch.equal(segmenter.masks(images), segmenter.network.segment(scaled))
+    found = classifier.probabilities(images)
+    assert list(found) == ["slice_level", "pathology", "phase"]
+    with torch.no_grad():
+        expected = classifier.network(scaled)
+    for name, probability in found.items():
+        torch.testing.assert_close(probability, expected[name].softmax(1))
+
+
+def test_folders_that_are_no_judges(folders, tmp_path):
+    with pytest.raises(ZooError, match="config.json: not found, expected the folder of a published segmenter"):
+        load_judge(tmp_path, "segmenter")
+    with pytest.raises(ZooError, match="_class_name: expected a segmenter of zoo.models, got 'SkinLesNet'"):
+        load_judge(folders / "classifier", "segmenter")
+    for file in (folders / "segmenter").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"block_out_channels": [8, 8, 8]}))
+    with pytest.raises(ZooError, match="missing or unexpected weights|cannot be loaded"):
+        load_judge(tmp_path)
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"\0" * 100)
+    with pytest.raises(ZooError, match="cannot be loaded"):
+        load_judge(tmp_path)
+
+
+def test_datasets_that_a_judge_does_not_fit(segmenter, phantom, data):
+    assert segmenter.misfit(phantom) is None
+    assert "expects 64x64 pixels and 1 channel(s), got 32x32" in segmenter.misfit(data)
+    coarse = phantom.dataset.map(lambda row: {"pixel_spacing": [1.5, 1.5]})
+    assert "pixels of 2.0 mm, got [1.5, 1.5]" in segmenter.misfit(BuiltDataset(coarse, phantom.info))
+
+
+def test_which_judge_is_found(folders, phantom, data, monkeypatch):
+    segmenter = folders / "segmenter"
+    assert find_judge("segmenter", phantom) is None  # not the dataset that it was trained on, and nobody asked
+    assert find_judge("segmenter", phantom, segmenter).name == "segmenter"
+    acdc = BuiltDataset(phantom.dataset, phantom.info | {"name": "ACDC"})
+    monkeypatch.setitem(find_judge.__globals__["PUBLISHED"], "segmenter", str(segmenter))
+    assert find_judge("segmenter", acdc).name == find_judge("segmenter", phantom, required=True).name == "segmenter"
+    other_size = BuiltDataset(data.dataset, data.info | {"name": "ACDC"})
+    assert find_judge("segmenter", other_size) is None
+    with pytest.raises(ZooError, match="dataset noise-32: segmenter expects 64x64"):
+        find_judge("segmenter", other_size, required=True)
+    monkeypatch.setitem(find_judge.__globals__["PUBLISHED"], "segmenter", str(folders / "none"))
+    assert find_judge("segmenter", acdc) is None
+    with pytest.raises(ZooError, match="not found"):
+        find_judge("segmenter", acdc, required=True)
+
+
+def test_the_dice_of_a_segmenter(folders, segmenter, phantom):
+    report = evaluate_judge(folders / "segmenter", phantom, "validation")
+    group, rows = report["segmentation"], phantom.dataset["validation"]
+    masks = torch.from_numpy(zoo.datasets.images(rows, "mask")[..., 0])
+    volumes = list(zip(rows["patient_id"], rows["frame"], strict=True))
+    _, scores = volume_dice(segmenter.masks(from_split(phantom, "validation").images), masks, volumes)
+    assert group["dice"]["value"] == pytest.approx(scores.mean().item())
+    assert group["dice"]["std"] == pytest.approx(scores.mean(1).std().item())
+    assert group["dice_LV"]["value"] == pytest.approx(scores[:, 2].mean().item())
+    assert group["volumes"] == len(set(volumes)) and group["dice"]["n"] == len(set(rows["patient_id"]))
+    assert report["dataset"]["split"] == "validation" and report["model"]["family"] == "segmenter"
+    assert report["model"]["sha256"] == {WEIGHTS_FILE: segmenter.sha256}
+
+
+def test_a_segmenter_that_knows_the_masks_has_a_dice_of_one(segmenter, phantom, monkeypatch, folders):
+    masks = torch.from_numpy(zoo.datasets.images(phantom.dataset["test"], "mask")[..., 0])
+    monkeypatch.setattr(Judge, "masks", lambda self, images: masks)
+    group = evaluate_judge(folders / "segmenter", phantom)["segmentation"]
+    assert group["dice"]["value"] == group["dice_myocardium"]["low"] == 1
+
+
+def test_the_accuracy_of_a_classifier(folders, classifier, phantom):
+    group = evaluate_judge(folders / "classifier", phantom)["classification"]
+    rows, images = phantom.dataset["test"], from_split(phantom, "test")
+    probability = classifier.probabilities(images.images)["pathology"]
+    truth = torch.tensor(rows["pathology"][:])
+    right = (probability.argmax(1) == truth).double().mean().item()
+    assert group["pathology_accuracy_slice"]["value"] == pytest.approx(right)
+    patients = sorted(set(images.ids))
+    which = [torch.tensor([item == patient for item in images.ids]) for patient in patients]
+    votes = [probability[chosen].mean(0).argmax() == truth[chosen][0] for chosen in which]
+    assert group["pathology_accuracy_patient"]["value"] == pytest.approx(sum(votes).item() / len(patients))
+    assert group["pathology_accuracy_patient"]["n"] == len(patients)
+    assert "phase_accuracy_slice" in group and "phase_accuracy_patient" not in group  # it changes within a patient
+    assert group["phase_chance"] == pytest.approx(0.5)
+
+
+def test_classes_of_other_names_are_refused(folders, phantom):
+    split = phantom.dataset["test"].remove_columns("phase")
+    lacking = BuiltDataset(phantom.dataset | {"test": split}, phantom.info)
+    with pytest.raises(ZooError, match="column 'phase': expected the classes ED, ES"):
+        evaluate_judge(folders / "classifier", lacking)
+
+
+def test_features(segmenter, classifier, phantom):
+    images = from_split(phantom, "test").images[:5]
+    for extractor, dimensions in ((UNetExtractor(segmenter), 8), (SkinLesNetExtractor(classifier), 128)):
+        found = extract(extractor, images)
+        assert found.shape == (5, dimensions) and extractor.describe()["dimensions"] == dimensions
+        with torch.no_grad():
+            expected = extractor.network.features(images.float() / 127.5 - 1)
+        torch.testing.assert_close(found, expected)
+    names = [extractor.name for extractor in trained_extractors(segmenter, None, classifier)]
+    assert names == ["unet_acdc", "skinlesnet_acdc"]
+    assert UNetExtractor(segmenter).sha256 == segmenter.sha256
+
+
+def test_features_of_a_resnet(phantom):
+    torch.manual_seed(0)
+    stages = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "head_features": [16, 6]}
+    network = ResNet50Classifier(["phase"], {"phase": ["ED", "ES"]}, **stages).eval()
+    extractor = trained_extractors(Judge("resnet", network, "0" * 64))[0]
+    assert isinstance(extractor, ResNet50Extractor) and extractor.name == "resnet50_acdc"
+    assert extract(extractor, from_split(phantom, "test").images[:2]).shape == (2, 6)
+
+
+def test_an_extractor_of_another_network_is_refused(segmenter):
+    with pytest.raises(ZooError, match="skinlesnet_acdc: expected a SkinLesNet, segmenter is a UNetSegmenter"):
+        SkinLesNetExtractor(segmenter)
