@@ -382,12 +382,14 @@ def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
 @pytest.fixture
 def publishable_network(metrics, tmp_path) -> Path:
     """The folder of a segmenter that is fit to be published."""
+    import torch
+
     from zoo.files import sha256
     from zoo.hub import metrics_file, networks
     from zoo.models import UNetSegmenter
 
     folder = tmp_path / "segmenter"
-    networks.save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder)
+    networks.save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
     weights = {path.name: sha256(path) for path in folder.glob("*.safetensors")}
     content = {key: metrics[key] for key in ("schema_version", "dataset", "training")}
     content["training"] |= {"parameters": 1234, "selected_by": {"validation_loss": 0.1}}

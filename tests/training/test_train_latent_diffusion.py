@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-from test_latents import save_autoencoder
 from test_train_diffusion import TINY, assert_same_weights
+from test_training_latents import save_autoencoder
 
 import train_diffusion
 import zoo
