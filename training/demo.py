@@ -51,11 +51,13 @@ class Demo(Shell):
 
         self.say("A phantom: drawn hearts with masks, phases and pathologies, no download")
         self.command("cardiac-zoo", "data", "phantom", "--output", phantom, "--overwrite")
+        self.say(f"Training {' and '.join(SCRIPTS)} on it, side by side, about two minutes")
+        trainings = {}
         for name, script in SCRIPTS.items():
-            self.say(f"Training {name} on it, about two minutes")
             recipe = ["--config", f"training/recipes/{name}.yaml", "--dataset", phantom, "--output_dir", runs]
-            self.command("accelerate", "launch", *ONE_PROCESS, f"training/{script}", *recipe, *self.overrides)
-            self.evaluate(runs / name / "pipeline", models / name, phantom)
+            trainings[name] = "accelerate", "launch", *ONE_PROCESS, f"training/{script}", *recipe, *self.overrides
+        self.side_by_side(trainings)
+        self.evaluate({runs / name / "pipeline": models / name for name in SCRIPTS}, phantom)
         trained = list_models(models)
         sections = [self.section("Trained here", "measured here, on the phantom", trained)]
 
@@ -67,16 +69,20 @@ class Demo(Shell):
             measured = self.output / "published"
             shutil.rmtree(measured, ignore_errors=True)
             for folder in self.published:
-                self.evaluate(folder, measured / folder.name, self.dataset)
+                self.evaluate({folder: measured / folder.name}, self.dataset)
             origin = f"measured here, on {self.dataset}"
             sections.append(self.section("Published models", origin, list_models(measured)))
         return self.report(sections)
 
-    def evaluate(self, model: Path, copy: Path, dataset: Path) -> None:
-        """Measures a copy of a model's folder, so that the figures of the folder itself stay as they are."""
-        self.say(f"Judging {copy.name} on {dataset}")
-        shutil.copytree(model, copy)
-        self.command("cardiac-zoo", "evaluate", copy, "--dataset", dataset, "--cache", self.output / "cache")
+    def evaluate(self, models: dict[Path, Path], dataset: Path) -> None:
+        """Measures copies of models' folders, so that the figures of the folders themselves stay as they are."""
+        self.say(f"Judging {', '.join(copy.name for copy in models.values())} on {dataset}")
+        evaluations = {}
+        for model, copy in models.items():
+            shutil.copytree(model, copy)
+            cache = self.output / "cache"
+            evaluations[copy.name] = "cardiac-zoo", "evaluate", copy, "--dataset", dataset, "--cache", cache
+        self.side_by_side(evaluations)
 
     def section(self, title: str, origin: str, folders: list[Path]) -> str:
         """A part of the report: the table of some models and a picture of each, and where the figures come from."""
