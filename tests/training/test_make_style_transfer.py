@@ -72,7 +72,7 @@ def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, mon
     assert pipe.default_settings["style_weight"] == 1e16 and pipe.default_settings["num_iterations"] == 3
     train = zoo.datasets.images(zoo.datasets.load(phantom).dataset["train"])
     training = json.loads((folder / "metrics.json").read_text())["training"]
-    assert training["images_seen"] == 1000 + len(train) and training["seconds"] > 5
+    assert training["images_seen"] == 1000 + len(train) and training["seconds"] >= 5
     found = pipe.build_feature_network().grams(torch.from_numpy(train).permute(0, 3, 1, 2) / 255)
     for stored, grams in zip(pipe.style(), found, strict=True):  # stored in half precision
         torch.testing.assert_close(stored[0], grams.mean(0), atol=1e-3, rtol=2e-3)
