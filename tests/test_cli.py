@@ -9,28 +9,9 @@ import time
 
 import pytest
 import torch
+from command_line import run
 
 import zoo
-from zoo import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command line in this process: exit code, output, error output."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cardiac-zoo", *map(str, arguments)])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
@@ -54,7 +35,7 @@ def phantom(tmp_path_factory):
     return folder
 
 
-def test_version_and_help(run):
+def test_version_and_help():
     assert run("--version") == (0, f"cardiac-zoo {zoo.__version__}\n", "")
     code, output, _ = run("--help")
     assert code == 0
@@ -69,7 +50,7 @@ def test_help_is_quick():
     assert done.stdout.strip() == "set()"
 
 
-def test_generate(run, conditional_model, tmp_path):
+def test_generate(conditional_model, tmp_path):
     arguments = ["generate", conditional_model, "-n", 3, "--class", "HCM", "--phase", "ED", "--steps", 2]
     code, output, _ = run(*arguments, "--output", tmp_path / "out")
     assert code == 0 and "3 images and samples.csv" in output
@@ -82,7 +63,7 @@ def test_generate(run, conditional_model, tmp_path):
     assert "00002.png,0,2,HCM,ED" in (tmp_path / "out" / "samples.csv").read_text()
 
 
-def test_an_earlier_output_is_replaced_only_if_asked_to(run, model, tmp_path):
+def test_an_earlier_output_is_replaced_only_if_asked_to(model, tmp_path):
     arguments = ["generate", model, "-n", 1, "--output", tmp_path / "out"]
     assert run(*arguments)[0] == 0
     code, _, error = run(*arguments)
@@ -126,7 +107,7 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_INPUT.values(), ids=BAD_INPUT)
-def test_bad_input_is_one_line(run, arguments, message, model, conditional_model, phantom, tmp_path):
+def test_bad_input_is_one_line(arguments, message, model, conditional_model, phantom, tmp_path):
     (tmp_path / "empty").mkdir()
     names = {"dcgan": model, "ddpm": conditional_model, "phantom": phantom, "folder": tmp_path / "empty"}
     names["new"] = tmp_path / "new"
@@ -138,18 +119,18 @@ def test_bad_input_is_one_line(run, arguments, message, model, conditional_model
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".*"))
 
 
-def test_debug_shows_the_traceback(run, tmp_path):
+def test_debug_shows_the_traceback(tmp_path):
     for arguments in (["--debug", "card", tmp_path], ["card", tmp_path, "--debug"]):
         with pytest.raises(zoo.ZooError):
             run(*arguments)
 
 
-def test_wrong_options_exit_with_2(run, tmp_path):
+def test_wrong_options_exit_with_2(tmp_path):
     assert run("generate", tmp_path)[0] == 2
     assert run("compare", "--format", "pdf")[0] == 2
 
 
-def test_data(run, phantom):
+def test_data(phantom):
     from datasets import load_dataset
 
     rows = load_dataset(str(phantom), split="test")
@@ -158,7 +139,7 @@ def test_data(run, phantom):
     assert code == 2 and "--overwrite" in error
 
 
-def test_evaluate_card_and_compare(run, phantom, tmp_path):
+def test_evaluate_card_and_compare(phantom, tmp_path):
     from zoo.models import DCGANGenerator
     from zoo.pipelines import GANPipeline
 

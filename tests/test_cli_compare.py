@@ -1,10 +1,8 @@
 """`cardiac-zoo compare`, called as the user does."""
 
-import sys
-
 import pytest
+from command_line import run
 
-from zoo import cli
 from zoo.hub import tables
 from zoo.hub.metrics_file import save
 
@@ -18,23 +16,12 @@ def model(tmp_path, metrics):
     return folder
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cardiac-zoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        return stopped.value.code, *capsys.readouterr()
-
-    return run
-
-
 @pytest.mark.parametrize("format", ["md", "csv", "html", "text"])
-def test_the_table_is_printed_and_nothing_else(run, model, format):
+def test_the_table_is_printed_and_nothing_else(model, format):
     assert run("compare", model, "--format", format) == (0, tables.results_table([model], format), "")
 
 
-def test_section_and_figure_are_written_in_one_go(run, model, tmp_path):
+def test_section_and_figure_are_written_in_one_go(model, tmp_path):
     page, picture = tmp_path / "page.md", tmp_path / "trilemma.png"
     page.write_text(f"{tables.BEGIN}{tables.END}")
     code, output, _ = run("compare", model, "--update", page, "--figure", picture)
@@ -43,7 +30,7 @@ def test_section_and_figure_are_written_in_one_go(run, model, tmp_path):
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
-def test_a_figure_of_nothing_is_refused(run, model, metrics, tmp_path):
+def test_a_figure_of_nothing_is_refused(model, metrics, tmp_path):
     del metrics["cost"]
     save(model / "metrics.json", metrics)
     code, _, error = run("compare", model, "--figure", tmp_path / "trilemma.png")

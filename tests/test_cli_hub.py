@@ -1,35 +1,20 @@
 """The commands of the Hub, called as the user does, with a server that stands in for it."""
 
 import json
-import signal
-import sys
 
+import command_line
 import pytest
 
 import zoo
-from zoo import cli
 from zoo.hub import tables
 
 TAG = f"v{zoo.__version__}"
 
 
 @pytest.fixture
-def run(signed_in, monkeypatch, capsys):
-    """Runs the command line in this process: exit code, output, error output."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cardiac-zoo", *map(str, arguments)])
-        handler = signal.getsignal(signal.SIGINT)
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        return code, *capsys.readouterr()
-
-    return run
+def run(signed_in):
+    """Runs the command line as a user of the test server."""
+    return command_line.run
 
 
 @pytest.fixture(scope="module")

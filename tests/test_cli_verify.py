@@ -1,6 +1,5 @@
 """`cardiac-zoo evaluate` killed and resumed, and `cardiac-zoo verify`, called as the user does."""
 
-import io
 import json
 import os
 import shutil
@@ -8,36 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 import torch
+from command_line import run
 from safetensors.torch import load_file, save_file
 
 import zoo.datasets
-from zoo import cli
 from zoo.hub.metrics_file import load_metrics, save
 from zoo.models import DenseVAE
 from zoo.pipelines import VAEPipeline
 
 GROUPS = "copying,items"  # nothing that depends on the clock
 WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
-
-
-def run(*arguments) -> tuple[int, str, str]:
-    """Runs the command line in this process: exit code, output, error output."""
-    output, error = io.StringIO(), io.StringIO()
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(error):
-        patch.setattr(sys, "argv", ["cardiac-zoo", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        finally:
-            signal.signal(signal.SIGINT, handler)
-    return code, output.getvalue(), error.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,12 @@ It types the commands that a user would type, says so as it goes, and writes `ou
 import argparse
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import zoo
 import zoo.datasets
+from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell
-from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
 from zoo.hub.metrics_file import load_metrics
@@ -118,13 +117,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dataset", type=Path, help="folder of `cardiac-zoo data` to measure the published models on")
     dataset = parser.parse_args(arguments).dataset
     os.chdir(ROOT)  # recipes and model_cards are named from there
-    try:
+    with told_in_one_line():
         Demo(dataset=dataset).run()
-    except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import yaml
 import zoo
 import zoo.datasets
 from common.data import ImageTensors, check_fits, pixel_spacing, split_of
+from common.errors import told_in_one_line
 from common.recipe import parse_recipe
-from common.run import told_in_one_line
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.loading import find_folder

@@ -13,7 +13,7 @@ import diffusers
 import torch
 
 import zoo
-from common.run import told_in_one_line
+from common.errors import told_in_one_line
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.cards import render_card

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from common.run import told_in_one_line
+from common.errors import told_in_one_line
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.networks import render_network_card, save_network
 from zoo.metrics.judges import load_judge

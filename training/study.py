@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import yaml
 
 import zoo
 import zoo.datasets
+from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell
 from zoo.errors import ZooError
 from zoo.files import write_atomic
@@ -351,13 +351,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     given = {kind: getattr(options, option) for kind, option in OPTIONS.items() if getattr(options, option)}
     os.chdir(ROOT)  # recipes and outputs are named from there
-    try:
+    with told_in_one_line():
         Study(options.study, options.fraction, given, options.recipes, options.output).run()
-    except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

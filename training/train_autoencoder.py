@@ -5,24 +5,23 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from FOLDER` fine-tunes.
 """
 
-import copy
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from diffusers import AutoencoderKL
-from diffusers.training_utils import EMAModel
 from torch import nn
 from torch.utils.data import DataLoader
 
 import zoo.datasets
 from common.data import ImageTensors, augment, split_of, to_network
+from common.errors import told_in_one_line
 from common.gan_losses import discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
-from common.run import Run, told_in_one_line
+from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
@@ -165,17 +164,14 @@ def main(arguments: list[str] | None = None) -> None:
         model, discriminator, optimizer, d_optimizer, loader
     )
     scheduler = schedule_of(recipe, optimizer, loader)  # the discriminator's rate is constant
-    ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(model)
     run.accelerator.register_for_checkpointing(scheduler, ema)
     extractor, shown = EfficientNetLite0Extractor(), to_network(validation.images)
     real_features = extract(extractor, validation.images)
     run.start()
 
     def averaged() -> AutoencoderKL:
-        network = copy.deepcopy(run.accelerator.unwrap_model(model))
-        ema.copy_to(network.parameters())
-        autoencoder = network.autoencoder.eval()
+        autoencoder = run.averaged(model, ema).autoencoder
         some = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:256]
         autoencoder.register_to_config(scaling_factor=latent_scale(autoencoder, to_network(train.images[some])))
         return autoencoder
@@ -215,10 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
                     loss = loss + weight * g_loss
                     judge.requires_grad_(True)
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
-                    run.accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(model, optimizer)
                 run.log(loss=loss, reconstruction=error, kl=kl, learning_rate=scheduler.get_last_lr()[0])
 
                 # Discriminator: real patches up, reconstructed ones down

@@ -6,20 +6,18 @@ The protocol asks it whether samples show the class that was asked for. Every ke
 (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import copy
 import dataclasses
 
 import torch
 import torch.nn.functional as F
-from diffusers.training_utils import EMAModel
 from torch.utils.data import DataLoader
 
 import zoo.datasets
 import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
 from common.networks import NetworkRun, vary_intensity
 from common.recipe import Recipe, parse_recipe
-from common.run import told_in_one_line
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 
@@ -111,15 +109,12 @@ def main(arguments: list[str] | None = None) -> None:
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
-    ema = EMAModel(run.accelerator.unwrap_model(network).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(network)
     run.accelerator.register_for_checkpointing(scheduler, ema)
     run.start()
 
     def build():
-        averaged = copy.deepcopy(run.accelerator.unwrap_model(network))
-        ema.copy_to(averaged.parameters())
-        return averaged.eval()
+        return run.averaged(network, ema)
 
     @torch.no_grad()
     def evaluate() -> dict[str, float]:
@@ -140,10 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
                 with run.accelerator.autocast():
                     loss = classification_loss(network(images), batch["labels"], recipe.label_smoothing)
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm:
-                    run.accelerator.clip_grad_norm_(trained, recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(network, optimizer)
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())

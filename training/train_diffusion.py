@@ -9,7 +9,7 @@ import dataclasses
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.training_utils import EMAModel, compute_snr
+from diffusers.training_utils import compute_snr
 from torch.utils.data import DataLoader
 
 import zoo
@@ -24,10 +24,11 @@ from common.data import (
     split_of,
     to_network,
 )
+from common.errors import told_in_one_line
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
-from common.run import Run, told_in_one_line
+from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
@@ -191,8 +192,7 @@ def main(arguments: list[str] | None = None) -> None:
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
-    ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(model)
     run.accelerator.register_for_checkpointing(lr_scheduler, ema)
     run.start()
 
@@ -230,10 +230,7 @@ def main(arguments: list[str] | None = None) -> None:
                     inputs = images, labels, noise, timesteps
                     loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma).mean()
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
-                    run.accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(model, optimizer)
             if run.accelerator.sync_gradients:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())

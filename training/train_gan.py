@@ -5,7 +5,6 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import copy
 import dataclasses
 import inspect
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Literal
 
 import torch
 from diffusers import ModelMixin
-from diffusers.training_utils import EMAModel
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -31,6 +29,7 @@ from common.data import (
     to_network,
 )
 from common.diffaugment import diff_augment
+from common.errors import told_in_one_line
 from common.gan_losses import (
     class_loss,
     code_loss,
@@ -41,7 +40,7 @@ from common.gan_losses import (
 )
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, check_keywords, parse_recipe
-from common.run import Run, told_in_one_line
+from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
@@ -197,16 +196,14 @@ def main(arguments: list[str] | None = None) -> None:
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
     schedulers = [schedule_of(recipe, optimizer, loader) for optimizer in (g_optimizer, d_optimizer)]
-    ema = EMAModel(run.accelerator.unwrap_model(generator).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(generator)
     run.accelerator.register_for_checkpointing(*schedulers, ema)
     extractor = EfficientNetLite0Extractor()
     real_features = extract(extractor, validation.images)
     run.start()
 
     def build_pipeline() -> GANPipeline:
-        network = copy.deepcopy(run.accelerator.unwrap_model(generator)).to(memory_format=torch.contiguous_format)
-        ema.copy_to(network.parameters())
+        network = run.averaged(generator, ema).to(memory_format=torch.contiguous_format)
         draw = torch.Generator().manual_seed(0)
         latents = [prior.join(*prior.draw(64, draw)) for _ in range(16)]
         labels = [train.labels[torch.randint(len(train), (64,), generator=draw)] for _ in latents]
@@ -235,12 +232,6 @@ def main(arguments: list[str] | None = None) -> None:
         score, *heads = output if isinstance(output, tuple) else (output,)
         return score.float(), [head.float() for head in heads]
 
-    def step(optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
-        if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
-            run.accelerator.clip_grad_norm_(network.parameters(), recipe.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-
     for _ in run.epochs():
         for batch in run.batches(loader):
             trains_generator = run.progress.step % recipe.discriminator_steps == 0
@@ -267,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
                 if recipe.r1_gamma and run.progress.step % recipe.r1_every == 0:
                     d_loss = d_loss + recipe.r1_gamma * recipe.r1_every * r1_penalty(discriminator, real)
                 run.accelerator.backward(d_loss)
-                step(d_optimizer, discriminator)
+                run.update(discriminator, d_optimizer)
                 run.log(d_loss=d_loss, score_real=on_real.mean(), score_fake=on_fake.mean())
 
                 # Generator: generated images up, through the discriminator just trained, which learns nothing here
@@ -277,7 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
                     g_loss = generator_loss(recipe.loss, on_fake) + recovery_loss(fake_heads, inputs[-1], drawn)
                     run.accelerator.backward(g_loss)
                     judge.requires_grad_(True)
-                    step(g_optimizer, generator)
+                    run.update(generator, g_optimizer)
                     run.log(g_loss=g_loss)
             if run.accelerator.sync_gradients:
                 for scheduler in schedulers:

@@ -5,20 +5,19 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import copy
 import dataclasses
 from typing import Literal
 
 import torch
-from diffusers.training_utils import EMAModel
 from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, check_keywords, parse_recipe
-from common.run import Run, told_in_one_line
+from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.models import ScoreUNet2DModel
@@ -146,15 +145,12 @@ def main(arguments: list[str] | None = None) -> None:
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
-    ema = EMAModel(run.accelerator.unwrap_model(model).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(model)
     run.accelerator.register_for_checkpointing(lr_scheduler, ema)
     run.start()
 
     def averaged_model() -> ScoreUNet2DModel:
-        network = copy.deepcopy(run.accelerator.unwrap_model(model))
-        ema.copy_to(network.parameters())
-        return network.eval()
+        return run.averaged(model, ema)
 
     def build_pipeline() -> ScorePipeline:
         return ScorePipeline(
@@ -184,10 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
                     inputs = images, noise, sde.sigma(times)
                     loss = score_loss(model, *inputs, scale, recipe.loss_weighting).mean()
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
-                    run.accelerator.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(model, optimizer)
             if run.accelerator.sync_gradients:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())

@@ -6,19 +6,17 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import copy
 import dataclasses
 
 import torch
 import torch.nn.functional as F
-from diffusers.training_utils import EMAModel
 from torch.utils.data import DataLoader
 
 import zoo.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
 from common.networks import MaskedImages, NetworkRun, vary_intensity
 from common.recipe import Recipe, parse_recipe
-from common.run import told_in_one_line
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
@@ -97,15 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
-    ema = EMAModel(run.accelerator.unwrap_model(network).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(network)
     run.accelerator.register_for_checkpointing(scheduler, ema)
     run.start()
 
     def build() -> UNetSegmenter:
-        averaged = copy.deepcopy(run.accelerator.unwrap_model(network))
-        ema.copy_to(averaged.parameters())
-        return averaged.eval()
+        return run.averaged(network, ema)
 
     def evaluate() -> dict[str, float]:
         averaged = build()
@@ -121,10 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
                 with run.accelerator.autocast():
                     loss = segmentation_loss(network(images), masks)
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm:
-                    run.accelerator.clip_grad_norm_(network.parameters(), recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(network, optimizer)
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())

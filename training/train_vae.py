@@ -5,24 +5,23 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import copy
 import dataclasses
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from diffusers import ModelMixin
-from diffusers.training_utils import EMAModel
 from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
 import zoo.models
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, check_keywords, parse_recipe
-from common.run import Run, told_in_one_line
+from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
@@ -124,15 +123,12 @@ def main(arguments: list[str] | None = None) -> None:
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
-    ema = EMAModel(run.accelerator.unwrap_model(network).parameters(), decay=recipe.ema_decay)
-    ema.to(run.device)
+    ema = run.average_of(network)
     run.accelerator.register_for_checkpointing(scheduler, ema)
     run.start()
 
     def averaged_network() -> ModelMixin:
-        averaged = copy.deepcopy(run.accelerator.unwrap_model(network)).to(memory_format=torch.contiguous_format)
-        ema.copy_to(averaged.parameters())
-        return averaged.eval()
+        return run.averaged(network, ema).to(memory_format=torch.contiguous_format)
 
     def build_pipeline() -> VAEPipeline:
         return VAEPipeline(averaged_network(), recipe.family, pixel_spacing_mm=pixel_spacing(train_split))
@@ -156,10 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
                 reconstruction = reconstruction_loss(logits, images, recipe).mean()
                 loss = reconstruction + kl_weight() * kl
                 run.accelerator.backward(loss)
-                if run.accelerator.sync_gradients and recipe.max_grad_norm is not None:
-                    run.accelerator.clip_grad_norm_(network.parameters(), recipe.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
+                run.update(network, optimizer)
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())

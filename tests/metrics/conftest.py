@@ -2,7 +2,9 @@
 
 import datasets
 import pytest
+import torch
 from metric_fakes import make_split
+from safetensors.torch import save_file
 
 from zoo.datasets import BuiltDataset
 
@@ -21,3 +23,17 @@ def data() -> BuiltDataset:
         "duplicates": [],
     }
     return BuiltDataset(splits, info)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """A folder with weights, as one of a model whose pipeline is given."""
+    folder = tmp_path_factory.mktemp("models") / "noise-32"
+    (folder / "network").mkdir(parents=True)
+    save_file({"weight": torch.ones(250_000)}, folder / "network" / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")

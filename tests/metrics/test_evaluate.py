@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 from metric_fakes import NoisePipeline, Projector
-from safetensors.torch import save_file
 
 from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
@@ -15,19 +14,6 @@ from zoo.metrics.functional import frechet_distance, mse
 from zoo.metrics.image_set import from_split
 from zoo.metrics.projection import choose_images
 from zoo.metrics.references import real_row
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "noise-32"
-    (folder / "network").mkdir(parents=True)
-    save_file({"weight": torch.ones(250_000)}, folder / "network" / "weights.safetensors")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")

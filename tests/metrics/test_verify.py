@@ -6,7 +6,6 @@ import json
 import pytest
 import torch
 from metric_fakes import NoisePipeline, Projector
-from safetensors.torch import save_file
 
 from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
@@ -14,19 +13,6 @@ from zoo.metrics import evaluate
 from zoo.metrics.verify import OTHER_MACHINE, SAME_MACHINE, verify
 
 GROUPS = ["cost", "copying", "diversity", "projection", "items"]
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "noise-32"
-    (folder / "network").mkdir(parents=True)
-    save_file({"weight": torch.ones(250_000)}, folder / "network" / "weights.safetensors")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,16 @@
 """The configuration, from a published CVAE to a published folder, and the sweep of it, by their command lines."""
 
 import json
-import signal
-import sys
 
 import datasets
 import pytest
 import torch
+from command_line import run
 
 import make_style_transfer
 import publish
 import zoo
 import zoo.datasets
-from zoo import cli
 from zoo.errors import ZooError
 from zoo.metrics import diversity, evaluate
 from zoo.metrics.image_set import from_split
@@ -43,19 +41,7 @@ def recipe(phantom, tmp_path) -> str:
     return str(tmp_path / "style.yaml")
 
 
-def run(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr(sys, "argv", ["cardiac-zoo", *map(str, arguments)])
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        cli.main()
-        return 0
-    except SystemExit as exit:
-        return exit.code or 0
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, monkeypatch, capsys):
+def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, monkeypatch):
     make_style_transfer.main(["--config", recipe, "--num_iterations", "3"])
     publish.main([str(tmp_path / "runs" / "style"), "--output_dir", str(tmp_path / "cards")])
     folder = tmp_path / "cards" / "style"
@@ -80,8 +66,8 @@ def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, mon
 
     sweep = ["style-sweep", folder, "--output", tmp_path / "sweep", "-n", 2, "--iterations", 1]
     sweep += ["--style-weight", "1,10", "--learning-rate", "0.05", "--dataset", phantom]
-    assert run(monkeypatch, *sweep) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path / 'sweep'}: 4 styled images"
+    code, output, _ = run(*sweep)
+    assert code == 0 and output.splitlines()[-1] == f"{tmp_path / 'sweep'}: 4 styled images"
     rows = datasets.load_dataset(str(tmp_path / "sweep"), split="train", cache_dir=str(tmp_path / "cache"))
     assert rows["style_weight"][:] == [1.0, 10.0] * 2 and None not in rows["style_index"][:]
     for extra, message in (
@@ -89,10 +75,10 @@ def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, mon
         (["--style-weight", "2"], "holds a sweep of other settings"),
         (["--feature-network", "vgg19"], "torchvision is not installed"),
     ):
-        assert run(monkeypatch, *sweep, *extra) == 2
-        assert message in capsys.readouterr().err
-    assert run(monkeypatch, "style-sweep", tmp_path / "cvae", "--output", tmp_path / "no") == 2
-    assert "expected a model of family style-transfer, got cvae" in capsys.readouterr().err
+        code, _, error = run(*sweep, *extra)
+        assert code == 2 and message in error
+    code, _, error = run("style-sweep", tmp_path / "cvae", "--output", tmp_path / "no")
+    assert code == 2 and "expected a model of family style-transfer, got cvae" in error
 
 
 def test_it_is_evaluated_like_any_model(recipe, phantom, tmp_path, monkeypatch):

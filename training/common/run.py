@@ -1,9 +1,9 @@
 """A run: its folder, its log, its checkpoints, and when it stops."""
 
 import contextlib
+import copy
 import dataclasses
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration
+from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
 import zoo
@@ -113,6 +114,25 @@ class Run:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupt)
         self._clock = time.perf_counter() - self.progress.seconds
+
+    def average_of(self, network: torch.nn.Module) -> EMAModel:
+        """The moving average of the weights of a network that the accelerator has prepared."""
+        ema = EMAModel(self.accelerator.unwrap_model(network).parameters(), decay=self.recipe.ema_decay)
+        ema.to(self.device)
+        return ema
+
+    def averaged(self, network: torch.nn.Module, ema: EMAModel) -> torch.nn.Module:
+        """A copy of a prepared network that has the averaged weights, in eval mode."""
+        network = copy.deepcopy(self.accelerator.unwrap_model(network))
+        ema.copy_to(network.parameters())
+        return network.eval()
+
+    def update(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """A step of the optimiser along the gradients of `network`, whose norm is bound by `max_grad_norm`."""
+        if self.accelerator.sync_gradients and self.recipe.max_grad_norm is not None:
+            self.accelerator.clip_grad_norm_(network.parameters(), self.recipe.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
 
     def epochs(self) -> Iterator[int]:
         """The epochs still to run; ends early at Ctrl-C, at `max_seconds` or when patience is over."""
@@ -305,15 +325,3 @@ def _code_version() -> str:
         commit = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
         return f"{zoo.__version__}+{commit}"
     return zoo.__version__
-
-
-@contextlib.contextmanager
-def told_in_one_line() -> Iterator[None]:
-    """Turns bad input into one line and exit code 2; `ZOO_DEBUG=1` keeps the traceback."""
-    try:
-        yield
-    except ZooError as error:
-        if os.environ.get("ZOO_DEBUG"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None

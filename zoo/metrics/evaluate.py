@@ -316,7 +316,7 @@ class _Evaluation:
         return group | {"settings": distribution.neighbour_settings(len(samples), len(self.reference))}, rows
 
     def measure_projection(self) -> tuple[dict, dict]:
-        targets = self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
+        targets = self.targets
         settings = list(self.pipe.projection_settings)
         self._announce("projection", f"{len(targets)} {self.split} images, {len(settings)} setting(s)")
 
@@ -369,8 +369,7 @@ class _Evaluation:
         self._announce("items", f"{items.NUM_SAMPLES} samples and {items.NUM_PROJECTIONS} projections, value by value")
         group = {"samples": items.sample_items(self._sample(range(items.NUM_SAMPLES)), self.train)}
         if hasattr(self.pipe, "project"):
-            targets = self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
-            group["projection"] = items.projection_items(self.pipe, targets, self.seed)
+            group["projection"] = items.projection_items(self.pipe, self.targets, self.seed)
         return group, {}
 
     # What the groups share
@@ -394,6 +393,11 @@ class _Evaluation:
             return compute()
 
         return self.cache.json(f"references-{group}", depends_on, announced)
+
+    @cached_property
+    def targets(self) -> ImageSet:
+        """The real images that are projected onto the model."""
+        return self.reference[projection.choose_images(self.data.dataset[self.split], self.seed)]
 
     @cached_property
     def hearts(self) -> anatomy.Hearts:
