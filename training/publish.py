@@ -1,4 +1,4 @@
-"""Makes a run's best model a published folder: half precision, the chosen sampler, sample grid, recipe and card.
+"""Makes a run's best model a published folder: half precision, the chosen sampler, sample grid, recipe, log and card.
 
     python training/publish.py outputs/runs/ddpm-acdc-64 --num_inference_steps 25
 
@@ -14,6 +14,7 @@ import torch
 
 import zoo
 from common.errors import told_in_one_line
+from common.origin import copy_origin
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.cards import render_card
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     with atomic_folder(target) as folder:
         pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))
         write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        write_atomic(folder / "recipe.yaml", (source / "recipe.yaml").read_text())
+        copy_origin(options.run, folder)
         sample_grid(zoo.from_pretrained(folder)).save(folder / "samples.png")  # by the weights as they are stored
     render_card(target)
     print(target)

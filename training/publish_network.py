@@ -1,4 +1,4 @@
-"""Makes a trained segmenter or classifier a published folder: half precision, source, recipe and card.
+"""Makes a trained segmenter or classifier a published folder: half precision, source, recipe, log and card.
 
     python training/publish_network.py outputs/runs/segmenter-acdc-64
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from common.errors import told_in_one_line
+from common.origin import copy_origin
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.networks import render_network_card, save_network
 from zoo.metrics.judges import load_judge
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     with atomic_folder(target) as folder:
         save_network(network, folder, getattr(torch, options.dtype))
         write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-        write_atomic(folder / "recipe.yaml", (source / "recipe.yaml").read_text())
+        copy_origin(options.run, folder)
     render_network_card(target)
     print(target)
 

@@ -16,6 +16,7 @@ def run(tmp_path, conditional_ddpm):
     content = {"schema_version": 1, "model": {"name": "tiny", "family": "ddpm"}, "training": {"images_seen": 32}}
     (folder / "pipeline" / "metrics.json").write_text(json.dumps(content))
     (folder / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n')
     return folder
 
 
@@ -35,6 +36,8 @@ def test_a_run_becomes_a_published_folder(run, tmp_path):
         "guidance_scale": 2.0,
     }
     assert json.loads((folder / "metrics.json").read_text())["training"]["images_seen"] == 32
+    assert (folder / "training.jsonl").read_text() == (run / "metrics.jsonl").read_text()
+    assert "| Log | [`training.jsonl`](training.jsonl)" in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("options", [["--scheduler", "UNet2DModel"], ["--scheduler", "Nothing"]])

@@ -45,6 +45,7 @@ def published(request, tmp_path, monkeypatch):
     model = {"name": "tiny", "family": request.param}
     (source / "metrics.json").write_text(json.dumps({"schema_version": 1, "model": model, "training": TRAINING}))
     (source / "recipe.yaml").write_text("name: tiny\n")
+    (source.parent / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n')
     publish_network.main([str(tmp_path / "runs" / "tiny"), "--output_dir", str(tmp_path / "model_cards")])
     return tmp_path / "model_cards" / "tiny"
 
@@ -54,7 +55,7 @@ def test_the_folder_is_whole_and_small(published, tmp_path):
     module = {"segmenter": "modeling_segmenter.py", "classifier": "modeling_skinlesnet.py"}[family]
     assert {path.name for path in published.iterdir()} == {
         *("README.md", "LICENSE", "metrics.json", "config.json", "recipe.yaml", "diffusion_pytorch_model.safetensors"),
-        module,
+        *("training.jsonl", module),
     }
     weights = load_file(published / "diffusion_pytorch_model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}

@@ -117,6 +117,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "class_name": layout.pipeline_name(index),
         "has_samples": (folder / SAMPLES_FILE).is_file(),
         "has_recipe": (folder / "recipe.yaml").is_file(),
+        "has_log": (folder / "training.jsonl").is_file(),
         "license_id": license,
         "source": images,
         "source_citation": citation,

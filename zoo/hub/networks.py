@@ -99,6 +99,7 @@ def render_network_card(folder: str | os.PathLike) -> Path:
         "answers": _answers(config),
         "parameters": training["parameters"],
         "training": training,
+        "has_log": (folder / "training.jsonl").is_file(),
         "training_time": duration(training["seconds"]),
         "selected_by": ", ".join(f"{metric_name(key)} {text(value)}" for key, value in training["selected_by"].items()),
         "data": training["dataset"],
