@@ -126,6 +126,17 @@ def test_copying_alone_needs_no_extractor_and_gives_no_distance_at_other_counts(
     assert "share_copies_projector" in group and "mifid_projector" not in group
 
 
+def test_a_network_that_knows_the_patients_is_no_judge_of_copies(data):
+    class Informed(Projector):
+        name = "informed"
+        knows_patients = True
+
+    options = {"groups": ["copying"], "num_samples": 20, "progress": False}
+    report = evaluate(NoisePipeline(), data, extractors=[Projector(), Informed()], **options)
+    assert "share_copies_projector" in report["copying"]
+    assert not any("informed" in key for key in report["copying"])
+
+
 def test_the_report_goes_to_a_folder_of_its_own(data, model_dir, tmp_path):
     options = {"groups": ["copying"], "num_samples": 20, "model_dir": model_dir, "progress": False}
     pipe = NoisePipeline()

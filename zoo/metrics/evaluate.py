@@ -37,7 +37,7 @@ from zoo.pipelines import sample_generators
 from zoo.progress import track
 
 SCHEMA_VERSION = 1
-ROWS_VERSION = 3  # of the reference rows that a cache keeps; goes up when their figures or names change
+ROWS_VERSION = 4  # of the reference rows that a cache keeps; goes up when their figures or names change
 GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items")
 
 # Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
@@ -84,8 +84,9 @@ def evaluate(
             group `projection`, an unconditional one no `conditioning`. Of datasets other than ACDC, `anatomy` and
             `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
-            `copying` are measured; by default EfficientNet-Lite0, and segmenter and classifier where these fit the
-            dataset. Without group `distribution` there is no default, and `copying` is measured in pixels alone.
+            `copying` are measured, the latter in those alone that do not know the patients; by default
+            EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`
+            there is no default, and `copying` is measured in pixels alone.
         segmenter (path, *optional*): The folder of the segmenter of group `anatomy`; the published one by default.
         classifier (path, *optional*): The folder of the classifier of group `conditioning`; likewise.
         model_dir (path, *optional*): The folder the pipeline was loaded from; gives name, hashes and checkpoint size.
@@ -278,8 +279,9 @@ class _Evaluation:
 
     @cached_property
     def feature_copies(self) -> list[FeatureCopies]:
-        """The copy check of each extractor."""
-        return [FeatureCopies(e, self.train, self.feature_dir, self.progress) for e in self.extractors]
+        """The copy check of each extractor that does not know the training patients."""
+        impartial = [extractor for extractor in self.extractors if not extractor.knows_patients]
+        return [FeatureCopies(e, self.train, self.feature_dir, self.progress) for e in impartial]
 
     @cached_property
     def pathologies(self) -> list[str] | None:

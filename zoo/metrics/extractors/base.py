@@ -23,8 +23,11 @@ class FeatureExtractor(ABC):
         preprocessing (`str`): Resize, channels and normalisation, in words.
         dimensions (`int`): Length of a feature vector.
         sha256 (`str`): Hash of the weights.
+        knows_patients (`bool`): Whether the network was trained on the patients of the dataset. Its features then set
+            them apart from any others, real ones included: copies cannot be told from look-alikes by them.
     """
 
+    knows_patients = False
     name: str
     preprocessing: str
     dimensions: int

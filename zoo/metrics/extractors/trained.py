@@ -17,6 +17,7 @@ class TrainedExtractor(FeatureExtractor):
         ZooError: If it is absent or of another class.
     """
 
+    knows_patients = True
     published: str
     network_class: str
 
