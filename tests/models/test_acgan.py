@@ -8,15 +8,19 @@ NAMES = {"pathology": ["NOR", "HCM", "DCM"], "phase": ["ED", "ES"]}
 SHARES = {"pathology": [0.2, 0.3, 0.5], "phase": [0.5, 0.5]}
 
 
-def build(size: int = 16, channels: int = 1, **settings) -> tuple[ACGANGenerator, ACGANDiscriminator]:
+def build(
+    size: int = 16, channels: int = 1, upsampling: str = "transposed", **settings
+) -> tuple[ACGANGenerator, ACGANDiscriminator]:
     common = {"conditions": list(NAMES), "class_names": NAMES, "sample_size": size, "base_channels": 4}
-    generator = ACGANGenerator(class_frequencies=SHARES, out_channels=channels, latent_dim=5, embedding_dim=3, **common)
+    own = {"latent_dim": 5, "embedding_dim": 3, "upsampling": upsampling}
+    generator = ACGANGenerator(class_frequencies=SHARES, out_channels=channels, **own, **common)
     return generator, ACGANDiscriminator(in_channels=channels, **common, **settings)
 
 
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
 @pytest.mark.parametrize(("size", "channels"), [(64, 1), (64, 3), (128, 1), (128, 3), (45, 1)])
-def test_shapes_and_range(size, channels):
-    generator, discriminator = build(size, channels)
+def test_shapes_and_range(size, channels, upsampling):
+    generator, discriminator = build(size, channels, upsampling)
     images = generator(torch.randn(2, 5), torch.tensor([[0, 1], [3, 2]]))
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
@@ -60,7 +64,7 @@ def test_seeded_slice():
     torch.manual_seed(0)
     generator = build(8)[0].eval()
     found = generator(torch.ones(1, 5), torch.tensor([[1, 0]]))[0, 0, :3, :3].flatten()
-    expected = torch.tensor([4.2743, 4.6358, 4.5836, 5.0809, 5.9973, 6.214, 3.7292, 4.8025, 5.8031])
+    expected = torch.tensor([10.5784, 11.3433, 10.7809, 9.6406, 11.3749, 10.5018, 10.0263, 10.4373, 10.6574])
     torch.testing.assert_close(100 * found, expected, atol=1e-3, rtol=0)
 
 
@@ -80,3 +84,5 @@ def test_bad_settings_are_named():
         build(6)
     with pytest.raises(ValueError, match="norm: expected"):
         build(norm="layer")
+    with pytest.raises(ValueError, match='upsampling: expected "transposed" or "bilinear", got \'nearest\''):
+        build(upsampling="nearest")

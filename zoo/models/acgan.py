@@ -17,14 +17,23 @@ def _map_sizes(sample_size: int) -> list[int]:
     return sizes
 
 
+def _enlarge(in_channels: int, out_channels: int, size: int, new_size: int, upsampling: str, bias: bool) -> list:
+    """The layers that double a map's side, or double it and add one."""
+    if upsampling == "transposed":
+        odd = new_size - 2 * size
+        return [nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, output_padding=odd, bias=bias)]
+    upsample = nn.Upsample(size=(new_size, new_size), mode="bilinear")
+    return [upsample, nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)]
+
+
 def _initialise(module: nn.Module) -> None:
     """Normal weights of standard deviation 0.02, as in appendix A of the paper."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
 class ACGANGenerator(ModelMixin, ConfigMixin):
-    """Maps a normal latent and classes to an image: interpolation and convolution, BatchNorm, ReLU, tanh at the end.
+    """Maps a normal latent and classes to an image by fractionally strided convolutions with BatchNorm and ReLU; tanh.
 
     Each condition has an embedding table; the embeddings are added up and follow the latent. A condition with `k`
     classes has the indices 0 … k-1; index `k` means "left open".
@@ -38,9 +47,12 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
         latent_dim (`int`, defaults to 100): Length of the latent vector.
         embedding_dim (`int`, defaults to 32): Length of a class embedding.
         base_channels (`int`, defaults to 32): Channels of the last hidden layer; each earlier layer has twice as many.
+        upsampling (`str`, defaults to `"transposed"`): `"transposed"`, the paper's fractionally strided convolutions,
+            or `"bilinear"`, interpolation followed by a convolution, which leaves no checkerboard (Odena et al., 2016,
+            doi 10.23915/distill.00003).
 
     Raises:
-        ValueError: If `sample_size` is below 8.
+        ValueError: If `sample_size` is below 8 or `upsampling` is neither of the two.
     """
 
     @register_to_config
@@ -54,26 +66,21 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
         latent_dim: int = 100,
         embedding_dim: int = 32,
         base_channels: int = 32,
+        upsampling: str = "transposed",
     ):
         super().__init__()
+        if upsampling not in ("transposed", "bilinear"):
+            raise ValueError(f'upsampling: expected "transposed" or "bilinear", got {upsampling!r}')
         self.embeddings = nn.ModuleList(nn.Embedding(len(class_names[name]) + 1, embedding_dim) for name in conditions)
         sizes = _map_sizes(sample_size)
         channels = base_channels * 2 ** (len(sizes) - 2)
         self.first = nn.Linear(latent_dim + embedding_dim, channels * sizes[0] ** 2)
         layers = [nn.Unflatten(1, (channels, sizes[0], sizes[0])), nn.BatchNorm2d(channels), nn.ReLU()]
-        for size in sizes[1:-1]:
-            layers += [
-                nn.Upsample(size=(size, size), mode="bilinear"),
-                nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
-                nn.BatchNorm2d(channels // 2),
-                nn.ReLU(),
-            ]
+        for size, new_size in zip(sizes[:-2], sizes[1:-1], strict=True):
+            layers += _enlarge(channels, channels // 2, size, new_size, upsampling, bias=False)
+            layers += [nn.BatchNorm2d(channels // 2), nn.ReLU()]
             channels //= 2
-        layers += [
-            nn.Upsample(size=(sample_size, sample_size), mode="bilinear"),
-            nn.Conv2d(channels, out_channels, 3, padding=1),
-            nn.Tanh(),
-        ]
+        layers += [*_enlarge(channels, out_channels, *sizes[-2:], upsampling, bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
 
