@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 
 import zoo
 from zoo.cli import app
-from zoo.hub.tables import BEGIN, END
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -72,8 +71,10 @@ def test_the_links_of_a_page_lead_somewhere(page):
 def test_the_readme_shows_the_picture_the_two_commands_and_the_table():
     assert re.match(r"# .*\n\n!\[.*\]\(model_cards/.*\.png\)", README)
     assert {"make demo", "make test"} <= set(map(str.strip, code_blocks(README).splitlines()))
-    assert README.count(BEGIN) == README.count(END) == 1
-    assert README.index(BEGIN) < README.index(END)
+    for section in ("results", "study-a"):
+        begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
+        assert README.count(begin) == README.count(end) == 1
+        assert README.index(begin) < README.index(end)
 
 
 def test_ci_runs_the_fast_tests():

@@ -6,6 +6,10 @@
 each system is trained for as many epochs as in its study and judged with all groups of the protocol at 1,000 samples. A
 smaller fraction is a trial of the machinery: that share of the epochs (at least one) and of the samples (at least 50),
 and no Fréchet distances, which the protocol refuses at other counts. A model that is finished is not trained again.
+
+    python training/study.py a --published README.md
+
+lays the figures of the published models beside the study's instead, between the markers of a page.
 """
 
 import argparse
@@ -22,13 +26,12 @@ import zoo
 import zoo.datasets
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell
+from common.study_table import Row, study_table
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
-from zoo.hub.columns import DISTANCE, SPEED
-from zoo.hub.figures_text import text
 from zoo.hub.metrics_file import load_metrics
-from zoo.hub.tables import REFERENCES
+from zoo.hub.tables import update_section
 from zoo.pipelines import sample_generators
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,15 +103,13 @@ class Study(Shell):
         output: Path | None = None,
     ):
         super().__init__()
-        studies = yaml.safe_load(STUDIES.read_text(encoding="utf-8"))
-        if name not in studies:
-            raise ZooError(f"study: expected one of {', '.join(studies)}, got {name!r}")
+        about = _about(name)
         if not fraction > 0:
             raise ZooError(f"--fraction: expected a number above 0, got {fraction}")
         for kind, folder in datasets.items():
             if not folder.exists():
                 raise ZooError(f"--{OPTIONS[kind]}: {folder} not found")
-        self.about, self.fraction, self.datasets = studies[name], fraction, datasets
+        self.about, self.fraction, self.datasets = about, fraction, datasets
         self.recipes = recipes or Path(f"training/recipes/study_{name}")
         self.output = output or Path(f"outputs/study_{name}")
         self.systems = [System(key, **entry) for key, entry in self.about["systems"].items()]
@@ -249,31 +250,13 @@ class Study(Shell):
         return " ".join(said)
 
     def table(self, systems: list[System]) -> str:
-        """Each figure of the study with ours beside it, for systems of one dataset; the reference rows last."""
-        figures = self.about["figures"]
-        head = ["System", *(f"{name}, {whose}" for name in figures for whose in ("study", "here"))]
-        head += [DISTANCE.heading, "Latent dimensions", SPEED.heading, "Epochs", "Full report"]
-        lines, references = [], {}
-        for system in systems:
-            metrics = system.metrics
-            for row, groups in metrics.get("references", {}).items():
-                references.setdefault(row, {}).update(groups)
-            cells = [system.title]
-            for name, (group, key) in figures.items():
-                ours = metrics.get(group, {}).get(key)
-                cells += [str(system.reported.get(name, "–")), "–" if ours is None else text(ours, key)]
-            latent = metrics.get("projection", {}).get("latent_dimensions")
-            cells += [DISTANCE.cell(metrics), "–" if latent is None else f"{latent:,}", SPEED.cell(metrics)]
-            card = (system.folder / "pipeline" / "README.md").relative_to(self.output)
-            lines.append([*cells, f"{system.epochs:,}", f"[card]({card})"])
-        for row, title in REFERENCES.items():
-            found = [references.get(row, {}).get(group, {}).get(key) for group, key in figures.values()]
-            if any(figure is not None for figure in found):
-                ours = ["–" if figure is None else text(figure) for figure in found]
-                distance = DISTANCE.cell(references[row])
-                lines.append([title, *(cell for our in ours for cell in ("", our)), distance, "", "", "", ""])
-        rule = ["---", *["---:"] * (len(head) - 1)]
-        return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *lines))
+        """The table of systems of one dataset."""
+
+        def card(system: System) -> str:
+            return str((system.folder / "pipeline" / "README.md").relative_to(self.output))
+
+        rows = [Row(system.title, system.reported, system.metrics, card(system)) for system in systems]
+        return study_table(self.about["figures"], rows)
 
     def pictures(self, systems: list[System]) -> list[str]:
         """A picture for each dataset: real images, and samples of each system, uncurated."""
@@ -297,6 +280,30 @@ class Study(Shell):
                     shutil.copyfile(file, copy)
                     parts.append(f"{system.title}, {name}:\n\n![{system.title}](pictures/{copy.name})")
         return parts
+
+
+def published_section(name: str, root: Path = Path("model_cards")) -> str:
+    """A study's figures beside those of the published models of its families, and how to read them, as Markdown.
+
+    Raises:
+        ZooError: If the study is unknown.
+    """
+    about, rows = _about(name), {}
+    for key, entry in about["systems"].items():
+        folder = root / (f"{key}-acdc-64" if entry["data"] == "acdc" else key)
+        if folder.is_dir():
+            row = Row(entry["title"], entry.get("reported", {}), load_metrics(folder), str(folder / "README.md"))
+            rows.setdefault((entry["data"], entry.get("classes")), []).append(row)
+    tables = [study_table(about["figures"], of_one_dataset) for of_one_dataset in rows.values()]
+    return "\n\n".join([*tables, about["reading"]])
+
+
+def _about(name: str) -> dict:
+    """What `studies.yaml` says of a study."""
+    studies = yaml.safe_load(STUDIES.read_text(encoding="utf-8"))
+    if name not in studies:
+        raise ZooError(f"study: expected one of {', '.join(studies)}, got {name!r}")
+    return studies[name]
 
 
 def _by_dataset(systems: list[System]) -> list[list[System]]:
@@ -348,11 +355,15 @@ def main(arguments: list[str] | None = None) -> None:
         parser.add_argument(f"--{option}", type=Path, help=f"{kind}: a folder of `cardiac-zoo data`, or the download")
     parser.add_argument("--recipes", type=Path, help="folder of the recipes, training/recipes/study_… by default")
     parser.add_argument("--output", type=Path, help="folder to write, outputs/study_… by default")
+    parser.add_argument("--published", type=Path, help="Markdown file to lay the published models' figures into")
     options = parser.parse_args(arguments)
     given = {kind: getattr(options, option) for kind, option in OPTIONS.items() if getattr(options, option)}
     os.chdir(ROOT)  # recipes and outputs are named from there
     with told_in_one_line():
-        Study(options.study, options.fraction, given, options.recipes, options.output).run()
+        if options.published:
+            update_section(options.published, published_section(options.study), f"study-{options.study}")
+        else:
+            Study(options.study, options.fraction, given, options.recipes, options.output).run()
 
 
 if __name__ == "__main__":

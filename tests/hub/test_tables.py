@@ -145,10 +145,10 @@ def test_list(zoo_folder, tmp_path):
 
 def test_update_section(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Zoo\n\n{tables.BEGIN}\nold\n{tables.END}\n\nEnd\n")
+    readme.write_text("# Zoo\n\n<!-- results:begin -->\nold\n<!-- results:end -->\n\nEnd\n")
     for _ in range(2):  # a second time changes nothing
         tables.update_section(readme, "new\n")
-        assert readme.read_text() == f"# Zoo\n\n{tables.BEGIN}\nnew\n{tables.END}\n\nEnd\n"
+        assert readme.read_text() == "# Zoo\n\n<!-- results:begin -->\nnew\n<!-- results:end -->\n\nEnd\n"
     readme.write_text("# Zoo\n")
     with pytest.raises(ZooError, match="README.md: expected the markers"):
         tables.update_section(readme, "new\n")

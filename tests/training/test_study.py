@@ -17,6 +17,7 @@ import study
 import zoo.datasets
 from zoo import cli
 from zoo.errors import ZooError
+from zoo.hub.metrics_file import save
 
 DIFFUSION = """
 name: ignored
@@ -109,20 +110,21 @@ def test_a_whole_study(typed, recipes, tiny, tmp_path):
     report = study.Study("a", 0.01, given, recipes, output).run()
     text = report.read_text()
 
-    rows = rows_of(text)
+    rows, images = rows_of(text), len(zoo.datasets.load(tiny).dataset["train"])
     assert list(rows)[:2] == ["VAE", "Diffusion"]  # in the order of the study
-    for title, key, reported, epochs in (("VAE", "vae", "0.903", "1"), ("Diffusion", "ddpm", "0.972", "2")):
+    for title, key, reported, epochs in (("VAE", "vae", "0.903", 1), ("Diffusion", "ddpm", "0.972", 2)):
         metrics = json.loads((output / "phantom-64-0.01" / key / "pipeline" / "metrics.json").read_text())
         assert metrics["samples"]["count"] == 50 and "distribution" not in metrics
         assert metrics["training"]["recipe"] == key
         row = rows[title]
-        assert row["SSIM, study"] == reported and row["Epochs"] == epochs
+        assert row["SSIM, study"] == reported
+        assert row["Training images seen"] == f"{epochs * (images // 32 * 32):,}"  # in whole batches
         assert float(row["SSIM, here"].split()[0]) == pytest.approx(metrics["projection"]["ssim"]["value"], abs=6e-4)
         link = re.search(r"\((.*)\)", row["Full report"])[1]
         assert (output / link).is_file()
     assert rows["Diffusion"]["Latent dimensions"] == "4,096" and rows["VAE"]["Latent dimensions"] == "4"
     assert {"*mean image*", "*copy of training images*"} <= set(rows)  # the floors stand in the same table
-    assert "0.138" in text and "mean image scores an SSIM of 0.290" in text  # what the figures cannot mean
+    assert "*nearest* training slice" in text and "reward blur" in text  # what the figures cannot mean
     assert "**A trial:**" in text and "drawn phantom" not in text  # a dataset was named
     assert "- GAN: no recipe" in text and "- VAE" not in text
 
@@ -216,6 +218,23 @@ def test_bad_input_is_one_line(capsys, arguments, message):
         study.main(arguments)
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_published_models_are_laid_beside_the_study(metrics, tmp_path, monkeypatch):
+    for name in ("vae-acdc-64", "ddpm-acdc-64"):
+        save(tmp_path / "model_cards" / name / "metrics.json", metrics)
+    (tmp_path / "page.md").write_text("<!-- study-a:begin --><!-- study-a:end -->")
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    study.main(["a", "--published", "page.md"])
+    page = (tmp_path / "page.md").read_text()
+    rows = rows_of(page)
+    assert list(rows) == ["VAE", "Diffusion", "*mean image*"]
+    assert rows["VAE"]["SSIM, study"] == "0.903" and rows["VAE"]["SSIM, here"].startswith("0.712")
+    assert (
+        rows["VAE"]["Training images seen"] == "152,600"
+        and "(model_cards/vae-acdc-64/README.md)" in rows["VAE"]["Full report"]
+    )
+    assert "reward blur" in page
 
 
 def test_every_system_of_the_studies_has_a_script_and_no_figure_is_mistyped():

@@ -18,7 +18,6 @@ from zoo.hub.metrics_file import load_metrics
 REFERENCES = {"real": "*real images*", "mean_image": "*mean image*", "copy": "*copy of training images*"}
 # Families of published models that make no images
 JUDGES = {"segmenter", "classifier"}
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FILE_WIDTH = 160  # characters
 # The dataset of a table and its rows, each a name and the groups of its figures
 Table = tuple[dict, list[tuple[str, dict]]]
@@ -189,17 +188,17 @@ def to_text(*tables) -> str:
     return console.file.getvalue()
 
 
-def update_section(path: str | os.PathLike, content: str) -> None:
-    """Replaces what stands between the results markers of a Markdown file.
+def update_section(path: str | os.PathLike, content: str, name: str = "results") -> None:
+    """Replaces what stands between the markers of a section of a Markdown file.
 
     Raises:
-        ZooError: If the file is missing or has no markers.
+        ZooError: If the file is missing or has no such markers.
     """
-    path = Path(path)
+    path, begin, end = Path(path), f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if not path.is_file():
-        raise ZooError(f"{path}: not found; expected a Markdown file with {BEGIN} and {END}")
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ZooError(f"{path}: expected the markers {BEGIN} and {END}")
-    write_atomic(path, f"{before}{BEGIN}\n{content}{END}{after}")
+        raise ZooError(f"{path}: not found; expected a Markdown file with {begin} and {end}")
+    before, found, rest = path.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ZooError(f"{path}: expected the markers {begin} and {end}")
+    write_atomic(path, f"{before}{begin}\n{content}{end}{after}")
