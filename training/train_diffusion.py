@@ -27,12 +27,18 @@ from common.data import (
 from common.errors import told_in_one_line
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import OptimizerName, build_optimizer
+from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
 from common.recipe import Recipe, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
-from zoo.pipelines import ConditionalDDPMPipeline, LatentDiffusionPipeline, UnconditionalDDPMPipeline
+from zoo.pipelines import (
+    ConditionalDDPMPipeline,
+    LatentDiffusionPipeline,
+    PairedDDPMPipeline,
+    UnconditionalDDPMPipeline,
+)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -40,10 +46,11 @@ class DiffusionRecipe(Recipe):
     """Hyperparameters of a diffusion model.
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
-    model of its latents (Rombach et al., 2022, arXiv 2112.10752).
+    model of its latents (Rombach et al., 2022, arXiv 2112.10752). With `masks` it is one of images and their masks.
     """
 
     conditions: list[str] = dataclasses.field(default_factory=list)
+    masks: bool = False
     autoencoder: str | None = None
     augmented_copies: int = 8  # versions of each training image that are encoded
     condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
@@ -68,17 +75,21 @@ class DiffusionRecipe(Recipe):
 
 
 def network_input(images: torch.Tensor, recipe: DiffusionRecipe) -> torch.Tensor:
-    """What is noised of a batch, `(b, c, h, w)`: images in [-1, 1], augmented, or one of the latents of each."""
+    """What is noised of a batch, `(b, c, h, w)`: images or pairs in [-1, 1], augmented, or one latent of each."""
     if images.ndim == 5:  # (b, copies, c, h, w), augmented before they were encoded
         chosen = torch.randint(images.shape[1], (len(images),), device=images.device)
         return images[torch.arange(len(images), device=images.device), chosen]
-    return augment(to_network(images), recipe)
+    images = augment(to_network(images), recipe)
+    return settle_masks(images) if recipe.masks else images
 
 
-def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None) -> torch.Tensor:
+def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None, masks=False) -> torch.Tensor:
     """Mean squared error of the prediction, `(batch_size,)`, weighted by min-SNR-γ where γ is given.
 
-    The weights are those of Hang et al. (2023), section 3.4: min(SNR, γ) / SNR for noise, / (SNR + 1) for velocity.
+    The weights are those of Hang et al. (2023), section 3.4: min(SNR, γ) / SNR for noise, / (SNR + 1) for velocity. Of
+    pairs (`masks`) the error is that of the image, plus that of the mask times 1 - ᾱ, halved. Each is a mean over its
+    own channels, so that four do not outvote one; and a mask, which has no texture, has nothing to learn at the levels
+    of little noise that make the image's. Of velocities it is thus the squared error of the denoised mask itself.
     """
     noisy = scheduler.add_noise(images, noise, timesteps)
     if scheduler.config.prediction_type == "epsilon":
@@ -87,7 +98,12 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
         target = scheduler.get_velocity(images, noise, timesteps)
     prediction = model(noisy, timesteps, labels if labels.shape[1] else None)
     prediction = getattr(prediction, "sample", prediction)  # a plain UNet2DModel wraps it
-    loss = (prediction.float() - target).square().mean(dim=(1, 2, 3))
+    error = (prediction.float() - target).square().mean(dim=(2, 3))  # (b, c)
+    if masks:
+        noise_share = 1 - scheduler.alphas_cumprod.to(error)[timesteps]  # (b,)
+        loss = (error[:, :-LABELS].mean(1) + noise_share * error[:, -LABELS:].mean(1)) / 2
+    else:
+        loss = error.mean(1)
     if min_snr_gamma is not None:
         snr = compute_snr(scheduler, timesteps)
         velocity = scheduler.config.prediction_type == "v_prediction"
@@ -96,7 +112,9 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
 
 
 @torch.no_grad()
-def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma, batch_size: int = 64) -> float:
+def validation_loss(
+    model, scheduler, data: ImageTensors, device, min_snr_gamma, masks: bool, batch_size: int = 64
+) -> float:
     """The loss over all validation images, with the same noise and evenly spread timesteps at every call."""
     generator = torch.Generator().manual_seed(0)
     count, most = len(data), scheduler.config.num_train_timesteps
@@ -107,16 +125,16 @@ def validation_loss(model, scheduler, data: ImageTensors, device, min_snr_gamma,
         images, labels = data.images[part].to(device), data.labels[part].to(device)
         images = images[:, 0] if images.ndim == 5 else to_network(images)
         inputs = images, labels, noise[part].to(device), timesteps[part].to(device)
-        losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma))
+        losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma, masks))
     return torch.cat(losses).mean().item()
 
 
 def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]], source=None):
     """A new network, or that of the pipeline `source`; an unconditional recipe may start from a conditional model."""
-    latent = isinstance(data, LatentTensors)
+    plain = not (recipe.conditions or isinstance(data, LatentTensors | PairTensors))  # diffusers' own network will do
     if source is not None:
-        plain = isinstance(source.unet, ConditionalUNet2DModel) and not recipe.conditions and not latent
-        return source.unet.unconditional_unet() if plain else source.unet
+        conditional = isinstance(source.unet, ConditionalUNet2DModel)
+        return source.unet.unconditional_unet() if plain and conditional else source.unet
     channels, size = data.images.shape[-3:-1]
     width = {
         "sample_size": size,
@@ -136,7 +154,7 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
         patch_size=recipe.patch_size,
         **width,
     )
-    return model if recipe.conditions or latent else model.unconditional_unet()
+    return model.unconditional_unet() if plain else model
 
 
 def autoencoder_of(recipe: DiffusionRecipe, data: ImageTensors, source=None) -> AutoencoderKL | None:
@@ -164,6 +182,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = Run(recipe, switches.resume)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
+    check_pairs(recipe, source)
     if source is not None and recipe.conditions:
         class_names = source.class_names  # a condition that one's own patients lack is left open
         if not class_names:
@@ -178,6 +197,8 @@ def main(arguments: list[str] | None = None) -> None:
         autoencoder.to(run.device)
         train = LatentTensors(train, autoencoder, recipe, recipe.augmented_copies, recipe.seed)
         validation = LatentTensors(validation, autoencoder)
+    if recipe.masks:
+        train, validation = PairTensors(train, train_split), PairTensors(validation, validation_split)
 
     # Model, noise process, optimiser
     model = build_model(recipe, train, class_names, source)
@@ -207,13 +228,15 @@ def main(arguments: list[str] | None = None) -> None:
         guidance = {"default_guidance": recipe.guidance_scale}
         if autoencoder is not None:
             return LatentDiffusionPipeline(autoencoder, averaged_model(), sampler, **guidance, **settings)
+        if recipe.masks:
+            return PairedDDPMPipeline(averaged_model(), sampler, LABELS, **guidance, **settings)
         if recipe.conditions:
             return ConditionalDDPMPipeline(averaged_model(), sampler, **guidance, **settings)
         return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
 
     def evaluate() -> dict[str, float]:
-        network = averaged_model()
-        return {"validation_loss": validation_loss(network, scheduler, validation, run.device, recipe.min_snr_gamma)}
+        inputs = averaged_model(), scheduler, validation, run.device
+        return {"validation_loss": validation_loss(*inputs, recipe.min_snr_gamma, recipe.masks)}
 
     for _ in run.epochs():
         model.train()
@@ -228,7 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
                 timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
-                    loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma).mean()
+                    loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()
                 run.accelerator.backward(loss)
                 run.update(model, optimizer)
             if run.accelerator.sync_gradients:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -152,7 +153,9 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Fréchet distances take exactly 1,000.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 50,
-    groups: Annotated[str | None, typer.Option(help="Which, separated by commas; all by default.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Which, separated by commas; all but utility by default, which takes long.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Keeps samples and features, so that it can go on.")] = None,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of another segmenter than the published one.")] = None,
     classifier: Annotated[Path | None, typer.Option(help="Folder of another classifier; likewise.")] = None,
@@ -205,11 +208,63 @@ def evaluate(
 
 
 @app.command()
+def utility(
+    model: Model,
+    dataset: Annotated[Path, typer.Option(help="Your patients: a folder written by `cardiac-zoo data`.")],
+    split: Annotated[Split, typer.Option(help="validation to choose anything; test once, at the end.")] = Split.test,
+    num_samples: Annotated[int, typer.Option(min=2, help="How many synthetic images, or pairs with masks.")] = 1000,
+    seeds: Annotated[int, typer.Option(help="Trainings of each network, at least 3.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the samples and of the first training.")] = 0,
+    same_data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SHARE=MODEL", help="Model that saw this share of the patients alone; may be repeated."),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps samples and trainings, so that it can go on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Metrics file to add the figures to.")] = None,
+) -> None:
+    """Tell whether a model's samples help networks that are tested on your patients: a table and a sentence."""
+    from zoo import datasets
+    from zoo.hub import metrics_file
+    from zoo.hub.loading import find_folder
+    from zoo.hub.utility_text import utility_text
+    from zoo.metrics import evaluate as measure
+    from zoo.metrics.utility_segmentation import SameData
+
+    generators = {}
+    for entry in same_data or []:
+        share, equals, name = entry.partition("=")
+        if not equals:
+            raise ZooError(f"--same-data: expected SHARE=MODEL, such as 0.1=FOLDER, got {entry}")
+        folder = find_folder(name)
+        trained_on = metrics_file.load_metrics(folder).get("training", {}).get("dataset", {})
+        pipe = on_best_device(zoo.from_pretrained(folder))
+        generators[numbers(share, "--same-data")[0]] = SameData(pipe, trained_on.get("fingerprint"))
+    folder = find_folder(model)
+    found = measure(
+        on_best_device(zoo.from_pretrained(folder)),
+        datasets.load(dataset),
+        split=split.value,
+        num_samples=num_samples,
+        seed=seed,
+        groups=["utility"],
+        utility_seeds=seeds,
+        same_data=generators,
+        model_dir=folder,
+        cache_dir=cache,
+    )
+    if "utility" not in found:
+        raise ZooError(f"{model}: cannot help with {dataset}, the reasons stand above")
+    if output is not None:
+        metrics_file.save(output, metrics_file.merge_metrics(metrics_file.read(output), found))
+    typer.echo(utility_text(found["utility"]), nl=False)
+
+
+@app.command()
 def verify(
     model: Model,
     dataset: Annotated[Path, typer.Option(help="The one that the figures were measured on.")],
     groups: Annotated[
-        str | None, typer.Option(help="Which, separated by commas; all published ones by default.")
+        str | None, typer.Option(help="Which, separated by commas; all published ones but utility by default.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Some samples and projections alone, in seconds.")] = False,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of the segmenter, if not the published one.")] = None,
@@ -307,6 +362,7 @@ def generate(
     guidance: Annotated[float | None, typer.Option(help="Guidance scale of a conditional diffusion model.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; changes the speed alone.")] = 16,
     format: Annotated[ImageFormat, typer.Option(help="NIfTI has the spacing in millimetres.")] = ImageFormat.png,
+    with_masks: Annotated[bool, typer.Option("--with-masks", help="Each with its mask; of models of pairs.")] = False,
     revision: Revision = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -325,9 +381,10 @@ def generate(
         seed=seed,
         batch_size=batch_size,
         format=format.value,
+        with_masks=with_masks,
         **{name: value for name, value in settings.items() if value is not None},
     )
-    typer.echo(f"{output}: {count} images and {samples.LIST_FILE}")
+    typer.echo(f"{output}: {count} {'images with masks' if with_masks else 'images'} and {samples.LIST_FILE}")
 
 
 @app.command()
@@ -491,6 +548,23 @@ def pull(
     from zoo.hub.pull import pull as hub_pull
 
     typer.echo(hub_pull(repo_id, output, repo_type=type.value, revision=revision))
+
+
+@app.command()
+def space(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where it listens; a free one from 7860 on by default.")
+    ] = None,
+) -> None:
+    """Open the Space on this machine, in a checkout of the project; ZOO_MODELS names other models than its own."""
+    script = Path(zoo.__file__).resolve().parents[1] / "spaces" / "cardiac-mri-zoo" / "app.py"
+    if not script.is_file():
+        raise ZooError(f"{script}: not found; expected a checkout of the project, which holds the Space")
+    if find_spec("gradio") is None:
+        raise ZooError("gradio: not installed, run `pip install cardiac-mri-zoo[space]`")
+    own = {} if port is None else {"GRADIO_SERVER_PORT": str(port)}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, str(script)], os.environ | own)
 
 
 def write_card(folder: Path, pipe=None) -> None:

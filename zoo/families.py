@@ -87,6 +87,13 @@ FAMILIES = {
             "ConditionalUNet2DModel",
         ),
         Family(
+            "ddpm-pairs",
+            "A denoising diffusion model (Ho et al., 2020) of images together with their masks: a U-Net that turns "
+            "noise into an image and the label of each of its pixels in several steps.",
+            "training/train_diffusion.py",
+            "ConditionalUNet2DModel",
+        ),
+        Family(
             "ldm",
             "A latent diffusion model (Rombach et al., 2022): a U-Net turns noise into the latent of an autoencoder in "
             "several steps, and its decoder makes the image.",

@@ -28,6 +28,22 @@ def image_grid(images: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -
     return Image.fromarray(canvas.squeeze(-1) if channels == 1 else canvas)
 
 
+def pictures(output) -> np.ndarray:
+    """The images of a pipeline's output, of pairs each with its mask to the right, labels 0 to 3 as shades of grey.
+
+    Args:
+        output: What a pipeline returned, of `output_type="np"`.
+
+    Returns:
+        `np.ndarray` of shape `(count, height, width, channels)`, twice as wide of pairs: float32 in [0, 1].
+    """
+    masks = getattr(output, "masks", None)
+    if masks is None:
+        return output.images
+    shades = np.broadcast_to(masks[..., None] / np.float32(3), output.images.shape)
+    return np.concatenate([output.images, shades], axis=2)
+
+
 def code_grid(pipe, seed: int = 0, columns: int = 9) -> Image.Image:
     """What each code of an InfoGAN moves: a row a code, a column a value, all else being the same in all images.
 

@@ -110,6 +110,86 @@ def test_nifti(nifti):
     assert build(nifti, size=32, spacing=2.0).dataset["train"][0]["pixel_spacing"] == [2, 2]
 
 
+def write_masks(folder, mask=None):
+    for image in sorted(folder.rglob("scan.nii.gz")):
+        write_nifti(image.with_name("scan_gt.nii.gz"), heart() if mask is None else mask)
+
+
+def test_masks_lie_on_the_grid_of_their_volumes(nifti):
+    without = build(nifti, size=32, spacing=2.0)
+    write_masks(nifti)
+    built = build(nifti, size=32, spacing=2.0)
+    assert built.info["preprocessing"]["masks"] == "nearest neighbour"
+    for name, split in built.dataset.items():
+        np.testing.assert_array_equal(images(split), images(without.dataset[name]))
+        greys, masks = images(split), images(split, "mask")
+        assert set(np.unique(masks)) == {0, 1, 2, 3}
+        medians = [np.median(greys[masks == label]) for label in (0, 2, 1, 3)]  # as bright as `picture_of` makes them
+        assert (np.diff(medians) > 20).all()
+        # The brightest are the cavity; a mask moved by one pixel would not fit as well
+        cavity = greys > (medians[2] + medians[3]) / 2
+        fits = [((np.roll(masks, shift, axis=2) == 3) == cavity).mean() for shift in (-1, 0, 1)]
+        assert max(fits) == fits[1] > 0.97
+
+
+def test_masks_turn_with_their_volumes(tmp_path):
+    mask = heart((40, 40, 6))
+    for name, step in (("lps", 1), ("ras", -1)):
+        for ending, array in (("", picture_of(mask, seed=0)), ("_gt", mask)):
+            affine = np.diag([-1.5 * step, -1.5 * step, 10, 1])
+            nibabel.Nifti1Image(array[::step, ::step], affine).to_filename(tmp_path / f"{name}{ending}.nii")
+    built = build(tmp_path)
+    one, other = (images(rows_of(built, name), "mask") for name in ("lps", "ras"))
+    np.testing.assert_array_equal(one, other)
+    assert set(np.unique(one)) == {0, 1, 2, 3}
+
+
+def test_unusable_masks_are_named(nifti):
+    write_masks(nifti)
+    path = nifti / "p3" / "scan_gt.nii.gz"
+    write_nifti(path, heart()[..., :5])
+    with pytest.raises(
+        ZooError, match=r"scan_gt.nii.gz: mask of shape \(40, 36, 5\); expected its image's \(40, 36, 6"
+    ):
+        build(nifti)
+    write_nifti(path, heart() + np.float32(0.5))
+    with pytest.raises(ZooError, match="p3/scan_gt.nii.gz: has values that are no labels"):
+        build(nifti)
+    path.unlink()
+    with pytest.raises(ZooError, match="p3/scan.nii.gz: has no p3/scan_gt.nii.gz; expected masks of all images or of"):
+        build(nifti)
+
+
+def test_pictures_have_masks_too(tmp_path):
+    random = np.random.default_rng(0)
+    pairs = {}
+    for number in range(10):
+        image, mask = random.integers(256, size=(16, 16), dtype=np.uint8), random.integers(4, size=(16, 16))
+        pairs[image.tobytes()] = mask
+        for name, array in ((f"{number}.png", image), (f"{number}_gt.png", mask.astype(np.uint8))):
+            (tmp_path / "HCM").mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / "HCM" / name)
+    built = build(tmp_path, size=16)
+    assert {name: split.num_rows for name, split in built.dataset.items()} == {"train": 8, "validation": 1, "test": 1}
+    for split in built.dataset.values():
+        assert split.column_names == ["image", "mask", "label"]
+        for image, mask in zip(images(split), images(split, "mask"), strict=True):
+            np.testing.assert_array_equal(mask[..., 0], pairs[image.tobytes()])
+    coloured = Image.open(tmp_path / "HCM" / "7_gt.png")
+    coloured.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    coloured.save(tmp_path / "HCM" / "7_gt.png")
+    assert build(tmp_path, size=16).info["fingerprint"] == built.info["fingerprint"]
+    coloured.convert("RGB").save(tmp_path / "HCM" / "7_gt.png")
+    with pytest.raises(ZooError, match="7_gt.png: mask of mode RGB; expected 8-bit labels"):
+        build(tmp_path)
+    (tmp_path / "HCM" / "7_gt.png").write_bytes(b"x")
+    with pytest.raises(ZooError, match="7_gt.png: no readable picture"):
+        build(tmp_path)
+    Image.new("L", (16, 15)).save(tmp_path / "HCM" / "7_gt.png")
+    with pytest.raises(ZooError, match=r"7_gt.png: mask of \(16, 15\) pixels; expected its image's \(16, 16\)"):
+        build(tmp_path)
+
+
 def test_nifti_is_shown_upright_whatever_its_axes(tmp_path):
     volume = picture_of(heart((40, 40, 6)), seed=0)
     turned = {"lps": volume, "ras": volume[::-1, ::-1], "las": volume[:, ::-1]}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import zoo
 
@@ -40,6 +41,8 @@ for name, revision in REVISIONS.items():
         print(name, pipe.code_version, pinned.code_version)
     if name == "dcgan":
         first = pipe
+    if name == "paired_ddpm":
+        arrays["masks"] = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").masks
 arrays["dcgan after others"] = images(first)
 try:
     DiffusionPipeline.from_pretrained("zoo/dcgan")
@@ -94,7 +97,7 @@ def published(tmp_path_factory) -> dict:
 
 
 @pytest.fixture
-def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, monkeypatch) -> dict:
+def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, paired_ddpm, monkeypatch) -> dict:
     """Two versions of each kind of model, in folders and as two commits of a repo.
 
     They differ in their weights, and in the code of `base.py`, which gets an attribute that names the version. The
@@ -102,7 +105,12 @@ def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, monkey
     """
     if published["revisions"]:
         return published
-    pipes = {"dcgan": dcgan, "conditional_ddpm": conditional_ddpm, "unconditional_ddpm": unconditional_ddpm}
+    pipes = {
+        "dcgan": dcgan,
+        "conditional_ddpm": conditional_ddpm,
+        "unconditional_ddpm": unconditional_ddpm,
+        "paired_ddpm": paired_ddpm,
+    }
     for version in ("v1", "v2"):
         sources = published["folder"] / f"source-{version}"
         shutil.copytree(Path(zoo.__file__).parent / "pipelines", sources)
@@ -134,7 +142,6 @@ def run(hub, uploaded, tmp_path, code: str, *, with_zoo: bool):
 
 
 def local_images(folder, plain: bool = False) -> np.ndarray:
-    import torch
     from diffusers import DDPMPipeline
 
     pipe = DDPMPipeline.from_pretrained(folder) if plain else zoo.from_pretrained(folder)
@@ -175,5 +182,8 @@ def test_with_diffusers_alone(hub, uploaded, tmp_path):
         np.testing.assert_allclose(images[name], versions[1], atol=1e-5)
         np.testing.assert_array_equal(images[f"{name} after another"], images[name])
     np.testing.assert_array_equal(images["dcgan after others"], images["dcgan"])
+    pipe = zoo.from_pretrained(uploaded["folder"] / "paired_ddpm" / "v2")
+    masks = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").masks
+    assert (images["masks"] == masks).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
     # diffusers loads what a pipeline file imports once by its name, so the name has to tell the versions apart
-    assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1"]
+    assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1", "paired_ddpm v2 v1"]

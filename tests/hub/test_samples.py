@@ -2,11 +2,13 @@
 
 import csv
 
+import datasets
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
+import zoo.datasets
 from zoo.errors import ZooError
 from zoo.hub.samples import sample_grid, write_samples
 from zoo.pipelines import sample_generators
@@ -44,6 +46,61 @@ def test_nifti_is_in_millimetres_and_in_acdcs_order(dcgan, tmp_path):
     assert nifti.header.get_zooms() == (2.0, 2.0, 1.0)
     assert nifti.header.get_xyzt_units()[0] == "mm"
     assert nibabel.aff2axcodes(nifti.affine) == ("L", "P", "S")
+
+
+def test_masks_lie_beside_their_images_in_every_format(paired_ddpm, tmp_path):
+    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np")
+    read = {
+        "png": (".png", lambda path: np.asarray(Image.open(path))),
+        "npy": (".npy", np.load),
+        "nifti": (".nii.gz", lambda path: np.asarray(nibabel.load(path).dataobj)[..., 0].T),
+    }
+    for format, (suffix, load) in read.items():
+        folder = tmp_path / format
+        write_samples(paired_ddpm, folder, 3, format=format, with_masks=True, batch_size=2, progress=False)
+        for index, row in enumerate(rows_of(folder)):
+            assert (row["file"], row["mask"]) == (f"0000{index}{suffix}", f"0000{index}_gt{suffix}")
+            mask = load(folder / row["mask"])
+            assert mask.dtype == np.uint8 and mask.shape == load(folder / row["file"]).shape == (8, 8)
+            assert (mask == expected.masks[index]).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
+    image, mask = (nibabel.load(tmp_path / "nifti" / f"00000{name}.nii.gz") for name in ("", "_gt"))
+    np.testing.assert_array_equal(image.affine, mask.affine)
+    assert mask.header.get_zooms() == (2.0, 2.0, 1.0) and mask.header.get_xyzt_units()[0] == "mm"
+
+
+@pytest.mark.parametrize(("format", "builder", "column"), [("png", "image", "image"), ("nifti", "nifti", "nifti")])
+def test_pairs_are_a_dataset(paired_ddpm, tmp_path, format, builder, column):
+    folder = write_samples(paired_ddpm, tmp_path / "out", 3, format=format, with_masks=True, progress=False)
+    rows = datasets.load_dataset(f"{builder}folder", data_dir=str(folder), cache_dir=str(tmp_path), split="train")
+    assert {column, "mask", "pathology", "phase"} <= set(rows.column_names)
+    assert rows["index"][:] == [0, 1, 2]
+    assert [row["pathology"] for row in rows_of(folder)] == rows["pathology"][:]
+    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np").masks
+    masks = [np.asarray(mask) if format == "png" else mask.get_fdata()[..., 0].T for mask in rows["mask"][:]]
+    assert (np.stack(masks) == expected).mean() > 0.98
+
+
+@pytest.mark.parametrize("format", ["png", "nifti"])
+def test_a_folder_of_pairs_becomes_a_dataset_with_masks(paired_ddpm, tmp_path, format):
+    folder = write_samples(paired_ddpm, tmp_path / "out", 4, format=format, with_masks=True, progress=False)
+    built = zoo.datasets.build_folder(folder, size=8, progress=False)
+    rows = datasets.concatenate_datasets(list(built.dataset.values()))
+    expected = paired_ddpm(4, generator=sample_generators(0, range(4)), output_type="np")
+    order = [next(i for i in range(4) if (mask == expected.masks[i]).mean() > 0.98)
+             for mask in zoo.datasets.images(rows, "mask")[..., 0]]  # fmt: skip
+    assert sorted(order) == [0, 1, 2, 3]
+    for picture, i in zip(zoo.datasets.images(rows)[..., 0], order, strict=True):  # a volume is windowed anew
+        image = (expected.images[i, ..., 0] * 255).round()
+        assert np.corrcoef(picture.flat, image.flat)[0, 1] > 0.99 if format == "nifti" else (picture == image).all()
+
+
+def test_masks_need_a_model_of_pairs(conditional_ddpm, paired_ddpm, tmp_path):
+    with pytest.raises(ZooError, match="masks: expected a model of images with masks, got one of family ddpm"):
+        write_samples(conditional_ddpm, tmp_path / "out", 1, with_masks=True)
+    assert list(tmp_path.iterdir()) == []
+    write_samples(paired_ddpm, tmp_path / "plain", 1, progress=False)  # not asked for, not written
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["00000.png", "samples.csv"]
+    assert list(rows_of(tmp_path / "plain")[0]) == ["file", "seed", "index", "pathology", "phase"]
 
 
 def test_the_list_names_the_classes(conditional_ddpm, tmp_path):
@@ -99,6 +156,11 @@ def test_nifti_needs_a_spacing(dcgan, tmp_path):
         write_samples(dcgan, tmp_path / "out", 1, format="nifti")
 
 
-def test_grid(dcgan, conditional_ddpm):
+def test_grid(dcgan, conditional_ddpm, paired_ddpm):
     assert sample_grid(dcgan).size == (8 * 18 - 2, 2 * 18 - 2)
     assert sample_grid(conditional_ddpm).size == (16 * 10 - 2, 2 * 10 - 2)  # a row for each pathology
+    grid = np.asarray(sample_grid(paired_ddpm))
+    assert grid.shape == (2 * 10 - 2, 16 * 18 - 2)  # each beside its mask
+    output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
+    np.testing.assert_array_equal(grid[10:, :8], (output.images[0, ..., 0] * 255).round())
+    np.testing.assert_array_equal(grid[10:, 8:16], output.masks[0] * 85)

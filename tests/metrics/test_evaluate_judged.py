@@ -76,6 +76,16 @@ class Replay:
         return SimpleNamespace(images=self.images[first : first + batch_size])
 
 
+class ReplayPairs(Replay):
+    """The same with masks, whose first half knows no right ventricle and whose second half is right."""
+
+    def __call__(self, batch_size=1, generator=None, output_type="pt"):
+        output = super().__call__(batch_size, generator, output_type)
+        masks = (output.images[:, 0] * 255 / GREY).round().to(torch.uint8)
+        first = torch.arange(self.calls - batch_size, self.calls) < len(self.images) // 2
+        return SimpleNamespace(images=output.images, masks=torch.where(first[:, None, None] & (masks == 1), 0, masks))
+
+
 @pytest.fixture(scope="module")
 def greys() -> BuiltDataset:
     built = zoo.datasets.build_phantom(num_patients=20, progress=False)
@@ -93,11 +103,11 @@ def greys() -> BuiltDataset:
 def judged(greys, monkeypatch):
     """Evaluates a pipeline that hands out the images of a split."""
 
-    def run(conditional=True, judges=("segmenter", "classifier"), sha256="ab" * 32, **options):
+    def run(conditional=True, judges=("segmenter", "classifier"), sha256="ab" * 32, replay=Replay, **options):
         found = {family: reader(family, sha256) for family in judges}
         monkeypatch.setattr(evaluation, "find_judge", lambda family, *_: found.get(family))
         images = from_split(greys, "test")
-        pipe = Replay(greys.dataset["test"], images.floats, conditional)
+        pipe = replay(greys.dataset["test"], images.floats, conditional)
         options = {"groups": ["anatomy", "conditioning"], "progress": False, "num_samples": len(images)} | options
         return evaluate(pipe, greys, **options)
 
@@ -121,6 +131,23 @@ def test_the_test_images_themselves_are_at_no_distance(judged, greys):
     walls, pathology = measure_anatomy(masks, 2.0)["wall_thickness_mm"], torch.tensor(rows["pathology"][:])
     expected = walls[pathology == PATHOLOGIES.index("HCM")].mean().item()
     assert group["wall_thickness_mm"]["pathology"]["HCM"]["value"] == pytest.approx(expected)
+
+
+def test_masks_of_pairs_are_compared_with_those_of_the_segmenter(judged, greys):
+    assert "mask_agreement_dice" not in judged()["anatomy"]
+    report = judged(replay=ReplayPairs, batch_size=7)
+    plain, group = judged()["anatomy"], report["anatomy"]
+    assert group["mask_agreement_dice_real"]["value"] == 1
+    masks = torch.from_numpy(zoo.datasets.images(greys.dataset["test"], "mask")[..., 0])
+    there = torch.stack([(masks == label).flatten(1).any(1) for label in (1, 2, 3)], dim=1).double()
+    expected = torch.ones(len(masks), dtype=torch.float64)  # of a missing one of the structures 0, of the others 1
+    half = len(masks) // 2
+    expected[:half] = there[:half, 1:].sum(1) / there[:half].sum(1)
+    assert 0 < expected.nanmean() < 1
+    expected[there.sum(1) == 0] = float("nan")
+    assert group["mask_agreement_dice"]["value"] == pytest.approx(expected.nanmean().item())
+    assert group["mask_agreement_dice"]["n"] == (~expected.isnan()).sum()
+    assert group["wall_thickness_mm"] == plain["wall_thickness_mm"]  # of the segmenter's labels, as for every model
 
 
 def test_reference_rows(judged):

@@ -18,6 +18,7 @@ from zoo.pipelines import PIPELINES, sample_generators
         "conditional_ddpm",
         "unconditional_ddpm",
         "ancestral",
+        "paired_ddpm",
         "latent_diffusion",
         "score_model",
     ]

@@ -23,7 +23,7 @@ from common.curves import draw_curves
 from common.recipe import Recipe
 from common.schedules import PlateauScheduler
 from zoo.errors import ZooError
-from zoo.figures import denoising_strip, image_grid
+from zoo.figures import denoising_strip, image_grid, pictures
 from zoo.files import atomic_folder, write_atomic
 from zoo.hardware import describe_hardware
 from zoo.hub.loading import find_folder
@@ -307,10 +307,10 @@ class Run:
 
     def _save_samples(self, pipeline) -> None:
         pipeline.set_progress_bar_config(disable=True)
-        images = pipeline(batch_size=16, generator=sample_generators(0, range(16)), output_type="np").images
+        samples = pipeline(batch_size=16, generator=sample_generators(0, range(16)), output_type="np")
         path = self.folder / "samples" / f"epoch-{self.progress.epoch:04d}.png"
         path.parent.mkdir(exist_ok=True)
-        image_grid(images, columns=8).save(path)
+        image_grid(pictures(samples), columns=8).save(path)
         if hasattr(pipeline, "preview"):  # one that works in steps
             strip = self.folder / "strips" / path.name
             strip.parent.mkdir(exist_ok=True)

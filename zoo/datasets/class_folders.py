@@ -7,7 +7,7 @@ import datasets
 
 from zoo.datasets import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.pictures import ENDINGS, content_hash, read_picture, square
+from zoo.datasets.pictures import ENDINGS, content_hash, read_mask, read_picture, square
 from zoo.datasets.presets import get_preset
 from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import find_files, open_source, read_all
@@ -72,7 +72,7 @@ def check_classes(classes: list[str] | None, known: list[str], source: str | os.
 
 
 def build_pictures(
-    files: dict, info: dict, *, size: int, channels: int, crop: int | None = None, **how
+    files: dict, info: dict, *, size: int, channels: int, crop: int | None = None, masks: dict | None = None, **how
 ) -> BuiltDataset:
     """Builds a dataset of pictures, with a `label` where all of them lie in class folders.
 
@@ -82,10 +82,11 @@ def build_pictures(
         size: Side of the stored pictures.
         channels: 1 for grey, 3 for colour.
         crop: Side in pixels of the central square that is resized; `None` takes the largest one.
+        masks: The path of each file's mask, if there are masks.
         **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
-        ZooError: If a picture is unusable, or some lie in class folders and some do not.
+        ZooError: If a picture or mask is unusable, or some lie in class folders and some do not.
     """
     folder = {name: parts[0] if len(parts := PurePosixPath(name).parts) > 1 else None for name in files}
     classes = sorted(set(folder.values()) - {None})
@@ -93,23 +94,29 @@ def build_pictures(
         loose = next(name for name in files if folder[name] is None)
         raise ZooError(f"{loose}: lies beside class folders ({', '.join(classes[:5])}); expected all pictures in them")
 
-    def read(path):
+    def read(name):
+        path = files[name]
         picture = read_picture(path, channels)
         try:
-            return content_hash(picture), png.encode(square(picture, size, crop))
+            row = {"image": png.encode(square(picture, size, crop))}
         except ZooError as error:
             raise ZooError(f"{path}: {error}") from error
+        if masks:
+            mask = read_mask(masks[name])
+            if mask.size != picture.size:
+                raise ZooError(f"{masks[name]}: mask of {mask.size} pixels; expected its image's {picture.size}")
+            row["mask"] = png.encode(square(mask, size, crop, nearest=True))
+        return content_hash(picture), row
 
-    pictures, skipped = read_all(read, files, **how)
+    pictures, skipped = read_all(read, {name: name for name in files}, **how)
     duplicates = find_duplicates({name: [content] for name, (content, _) in pictures.items()})
     split_of = split_groups({name: folder[name] for name in pictures}, FRACTIONS, info["seed"], together=duplicates)
 
-    features = datasets.Features({"image": datasets.Image()})
+    features = datasets.Features({"image": datasets.Image(), **({"mask": datasets.Image()} if masks else {})})
     if classes:
         features["label"] = datasets.ClassLabel(names=classes)
     rows = {split: [] for split in SPLITS}
-    for name, (_, image) in pictures.items():
-        row = {"image": image}
+    for name, (_, row) in pictures.items():
         if classes:
             row["label"] = classes.index(folder[name])
         rows[split_of[name]].append(row)
@@ -121,6 +128,7 @@ def build_pictures(
             "channels": channels,
             "crop": crop or "largest central square",
             "images": "bilinear, antialiased",
+            **({"masks": "nearest neighbour"} if masks else {}),
         },
     }
     return assemble(rows, features, info)

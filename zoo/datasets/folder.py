@@ -1,6 +1,7 @@
 """The user's own folder: pictures, NIfTI volumes or DICOM series."""
 
 import os
+import re
 from pathlib import Path
 
 from zoo.datasets.built import BuiltDataset
@@ -30,6 +31,9 @@ def build_folder(
     between the volume's 0.5 and 99.5 percentiles and divided by patient: of NIfTI the first folder below the source, or
     the file itself if there is none; of DICOM the PatientID, which is not stored: patients get numbers.
 
+    Pictures and NIfTI volumes may have masks: of `NAME.png` the file `NAME_gt.png` beside it, of `NAME.nii.gz`
+    `NAME_gt.nii.gz`, as ACDC has them and `cardiac-zoo generate --with-masks` writes them.
+
     Args:
         source: The folder or zip file.
         size: Side of the stored images in pixels.
@@ -42,7 +46,7 @@ def build_folder(
         progress: Shows a progress bar.
 
     Raises:
-        ZooError: If the source holds no or several kinds of files, or one of them is unusable.
+        ZooError: If the source holds no or several kinds of files, masks of some images alone, or an unusable file.
     """
     if size < 1 or channels not in (1, 3) or (spacing is not None and not 0 < spacing < float("inf")):
         raise ZooError(f"size {size}, channels {channels}, spacing {spacing}: expected size > 0, 1 or 3, mm > 0")
@@ -53,6 +57,11 @@ def build_folder(
             f"{source}: holds {' and '.join(sorted(set(kinds.values()))) or 'nothing usable'}; expected {LAYOUT}"
         )
     files, kind = {name: files[name] for name in kinds}, next(iter(kinds.values()))
+    masks = {}
+    if kind != "DICOM":
+        masks = {name: files.pop(mask_name(name)) for name in kinds if mask_name(name) in files}
+    if masks and (without := sorted(files.keys() - masks.keys())):
+        raise ZooError(f"{without[0]}: has no {mask_name(without[0])}; expected masks of all images or of none")
     info = {
         "name": Path(source).resolve().stem,
         "preset": f"folder-{size}",
@@ -65,10 +74,15 @@ def build_folder(
     if kind == "pictures":
         if spacing is not None:
             raise ZooError(f"{source}: pictures have no millimetres; expected no spacing")
-        return build_pictures(files, info, size=size, channels=channels, **how)
+        return build_pictures(files, info, size=size, channels=channels, masks=masks, **how)
     if channels != 1:
         raise ZooError(f"{source}: {kind} is grey; expected 1 channel")
-    return build_volumes(files, kind, info, size=size, spacing=spacing, **how)
+    return build_volumes(files, kind, info, size=size, spacing=spacing, masks=masks, **how)
+
+
+def mask_name(name: str) -> str:
+    """What the mask of a picture or NIfTI file is called, `NAME_gt.png` or `NAME_gt.nii.gz`."""
+    return re.sub(r"(\.nii)?\.\w+$", r"_gt\g<0>", name)
 
 
 def kind_of(path) -> str | None:

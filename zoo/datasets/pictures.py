@@ -30,6 +30,22 @@ def read_picture(path, channels: int) -> Image.Image:
         raise ZooError(f"{path}: no readable picture ({error}); expected one of {', '.join(ENDINGS)}") from error
 
 
+def read_mask(path) -> Image.Image:
+    """Reads a mask as the labels that it stores: 8 bits, grey or with a palette, whose colours play no part.
+
+    Raises:
+        ZooError: If it cannot be read or stores something else.
+    """
+    try:
+        mask = Image.open(io.BytesIO(path.read_bytes()))
+        labels = np.asarray(mask)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ZooError(f"{path}: no readable picture ({error}); expected a mask") from error
+    if mask.mode not in ("L", "P"):
+        raise ZooError(f"{path}: mask of mode {mask.mode}; expected 8-bit labels, grey or with a palette")
+    return Image.fromarray(labels)
+
+
 def square(picture: Image.Image, size: int, crop: int | None = None, nearest: bool = False) -> np.ndarray:
     """Resizes the central square of a picture: uint8 `(size, size)` or `(size, size, 3)`.
 

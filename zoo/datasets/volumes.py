@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import datasets
+import numpy as np
 
 from zoo.datasets import png
 from zoo.datasets.built import BuiltDataset, assemble
@@ -29,7 +30,9 @@ FEATURES = datasets.Features(
 )
 
 
-def build_volumes(files: dict, kind: str, info: dict, *, size: int, spacing: float | None, **how) -> BuiltDataset:
+def build_volumes(
+    files: dict, kind: str, info: dict, *, size: int, spacing: float | None, masks: dict | None = None, **how
+) -> BuiltDataset:
     """Builds a dataset of slices. Patients who share a slice share a split.
 
     Args:
@@ -38,6 +41,7 @@ def build_volumes(files: dict, kind: str, info: dict, *, size: int, spacing: flo
         info: Name, preset, seed, license and citation.
         size: Side of the stored slices in pixels.
         spacing: Pixel side of the stored grid in mm; `None` fits the largest central square into `size`.
+        masks: The path of each file's mask, if there are masks; of NIfTI alone.
         **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
@@ -58,8 +62,9 @@ def build_volumes(files: dict, kind: str, info: dict, *, size: int, spacing: flo
     def read(name):
         volume = volumes[name]()
         volume.check_image(name)
+        labels = read_labels(masks[name], volume.voxels.shape) if masks else None
         try:
-            return volume.content_hashes(), slice_rows(volume, size, spacing)
+            return volume.content_hashes(), slice_rows(volume, size, spacing, labels)
         except ValueError as error:
             raise ZooError(f"{name}: {error}; expected an image with contrast") from error
 
@@ -82,9 +87,11 @@ def build_volumes(files: dict, kind: str, info: dict, *, size: int, spacing: flo
             "percentiles": list(PERCENTILES),
             "center": "image centre",
             "images": "bilinear with Gaussian prefilter",
+            **({"masks": "nearest neighbour"} if masks else {}),
         },
     }
-    return assemble(rows, FEATURES, info)
+    features = datasets.Features({**FEATURES, "mask": datasets.Image()}) if masks else FEATURES
+    return assemble(rows, features, info)
 
 
 def nifti_patient(name: str) -> str:
@@ -93,8 +100,28 @@ def nifti_patient(name: str) -> str:
     return path.parts[0] if len(path.parts) > 1 else path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def slice_rows(volume: Volume, size: int, spacing: float | None) -> list[dict]:
+def read_labels(path, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask of a volume of a shape: uint8 of that shape.
+
+    Raises:
+        ZooError: If it has another shape or values that are no labels.
+    """
+    voxels = read_nifti(path, (2, 3), reorient=True).voxels
+    if voxels.shape != shape:
+        raise ZooError(f"{path}: mask of shape {voxels.T.shape}; expected its image's {shape[::-1]}")
+    if not np.isin(voxels, range(256)).all():
+        raise ZooError(f"{path}: has values that are no labels; expected whole numbers from 0 to 255")
+    return voxels.astype(np.uint8)
+
+
+def slice_rows(volume: Volume, size: int, spacing: float | None, labels: np.ndarray | None = None) -> list[dict]:
     """One row a slice, without the patient.
+
+    Args:
+        volume: The image.
+        size: Side of the stored slices in pixels.
+        spacing: As in `build_volumes`.
+        labels: The mask, of the shape of the image.
 
     Raises:
         ValueError: If the volume has no contrast within the percentiles.
@@ -104,8 +131,9 @@ def slice_rows(volume: Volume, size: int, spacing: float | None) -> list[dict]:
     new_spacing = spacing or min(height * volume.spacing[0], width * volume.spacing[1]) / size
     center = ((height - 1) / 2, (width - 1) / 2)
     rows = []
+    grid = {"size": size, "new_spacing": new_spacing, "center": center}
     for index, image in enumerate(voxels):
-        stored = resample_slice(image, volume.spacing, size=size, new_spacing=new_spacing, center=center)
+        stored = resample_slice(image, volume.spacing, **grid)
         row = {
             "image": png.encode(png.to_uint8(stored)),
             "slice_index": index,
@@ -114,5 +142,7 @@ def slice_rows(volume: Volume, size: int, spacing: float | None) -> list[dict]:
             "original_spacing": list(volume.spacing),
             "slice_thickness": volume.thickness,
         }
+        if labels is not None:
+            row["mask"] = png.encode(resample_slice(labels[index], volume.spacing, order=0, **grid))
         rows.append(row)
     return rows

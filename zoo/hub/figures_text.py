@@ -29,15 +29,18 @@ _NAMES = {
     "myocardium_area_mm2": "myocardium area (mm²)",
     "lv_rv_ratio": "LV/RV area ratio",
     "segmenter_dice": "Dice of the segmenter itself",
+    "mask_agreement_dice": "Dice of masks and segmenter",
     "latent_dimensions": "free latent dimensions",
     "samples_per_second_batch_1": "samples/s, batch 1",
     "samples_per_second_batch_16": "samples/s, batch 16",
     "network_evaluations": "network evaluations a sample",
     "peak_memory_mb": "peak memory (MB)",
     "checkpoint_mb": "checkpoint (MB)",
+    "hog_svm": "HOG + SVM",
+    "cnn": "CNN",
 }
 _OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
-_SHARES = ("share_", "ring_closed", "empty")
+_SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_")
 # Of figures with an extractor, or a pathology, behind them; a longer prefix before the one that it begins with
 _PREFIXES = {
     "fd_": "Fréchet distance",
@@ -54,6 +57,11 @@ _PREFIXES = {
     "share_copies_real_test_": "share of copies, real test images",
     "share_copies_real_": "share of copies, real images",
     "share_copies_": "share of copies",
+    "baseline_": "accuracy of real images alone",
+    "cas_": "CAS",
+    "nas_": "NAS",
+    "dice_shared_generator_": "Dice with pairs of a generator of all patients",
+    "dice_same_data_": "Dice with pairs of a generator of the same patients",
 }
 
 

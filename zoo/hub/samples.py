@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.figures import image_grid
+from zoo.figures import image_grid, pictures
 from zoo.files import atomic_folder
 from zoo.progress import track
 
 LIST_FILE = "samples.csv"
+PAIRS_FILE = "metadata.csv"  # the name that `datasets` looks for
+MASK_SUFFIX = "_gt"  # as in ACDC
 GRID_SEEDS = 16
 
 
@@ -26,6 +28,7 @@ def write_samples(
     seed: int = 0,
     batch_size: int = 16,
     format: str = "png",
+    with_masks: bool = False,
     progress: bool = True,
     **settings,
 ) -> Path:
@@ -45,38 +48,57 @@ def write_samples(
             `"nifti"`, float32 `(column, row, 1)` in [0, 1], the order of ACDC's own files, with an affine in
             millimetres by which columns run to the patient's left and rows to the back, as in those files. The
             thickness of a synthetic slice is unknown; it is stored as 1 mm.
+        with_masks (`bool`): Writes the mask of each image beside it, under its name with `_gt`: labels from 0 on in
+            uint8, of the same shape, NIfTI with the same affine. `metadata.csv` then names both files of each pair, so
+            that `datasets.load_dataset("imagefolder", data_dir=…)` reads PNG as columns `image` and `mask`, and
+            `"niftifolder"` NIfTI as `nifti` and `mask`.
         progress (`bool`): Shows a bar on stderr.
         settings: Keywords of the pipeline's call, such as `num_inference_steps`.
 
     Raises:
-        ZooError: If a condition, class or setting does not suit the model, or it has no pixel spacing for NIfTI.
+        ZooError: If a condition, class or setting does not suit the model, or it has no masks, or no pixel spacing for
+            NIfTI.
     """
     from zoo.pipelines import sample_generators
 
     if count < 1 or batch_size < 1:
         raise ZooError(f"count and batch size: expected at least 1, got {count} and {batch_size}")
+    if with_masks and not hasattr(pipe, "num_labels"):
+        raise ZooError(f"masks: expected a model of images with masks, got one of family {pipe.family}")
     suffix, write = _writer(pipe, format)
     conditions = _check_classes(pipe, classes or {})
     first = next(iter(pipe.class_names), None)
     call = {("class_labels" if name == first else name): label for name, label in conditions.items()}
     batches = [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     pipe.set_progress_bar_config(disable=len(batches) > 1 or not progress)  # of one batch it shows the steps
+    rows = []
     with atomic_folder(output_dir) as folder:
-        with open(folder / LIST_FILE, "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["file", "seed", "index", *pipe.class_names])
-            for indices in track(batches, "sampling", disable=len(batches) == 1 or not progress):
-                drawn = _class_names(pipe, call, sample_generators(seed, indices))
-                generators = sample_generators(seed, indices)
-                try:
-                    output = pipe(len(indices), generator=generators, output_type="np", **call, **settings)
-                except (ValueError, TypeError) as error:  # an argument that this model does not take
-                    raise ZooError(str(error)) from error
-                for index, image, names in zip(indices, output.images, drawn, strict=True):
-                    name = f"{index:05d}{suffix}"
-                    write(folder / name, image)
-                    table.writerow([name, seed, index, *names])
+        for indices in track(batches, "sampling", disable=len(batches) == 1 or not progress):
+            drawn = _class_names(pipe, call, sample_generators(seed, indices))
+            generators = sample_generators(seed, indices)
+            try:
+                output = pipe(len(indices), generator=generators, output_type="np", **call, **settings)
+            except (ValueError, TypeError) as error:  # an argument that this model does not take
+                raise ZooError(str(error)) from error
+            for number, (index, names) in enumerate(zip(indices, drawn, strict=True)):
+                files = [f"{index:05d}{suffix}"]
+                write(folder / files[0], output.images[number])
+                if with_masks:
+                    files.append(f"{index:05d}{MASK_SUFFIX}{suffix}")
+                    write(folder / files[1], output.masks[number, ..., None])
+                rows.append([*files, seed, index, *names])
+        columns = ["seed", "index", *pipe.class_names]
+        _write_table(folder / LIST_FILE, ["file", "mask", *columns] if with_masks else ["file", *columns], rows)
+        if with_masks:
+            _write_table(folder / PAIRS_FILE, ["file_name", "mask_file_name", *columns], rows)
     return Path(output_dir)
+
+
+def _write_table(path: Path, columns: list[str], rows: list[list]) -> None:
+    with open(path, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(rows)
 
 
 def _check_classes(pipe, classes: dict[str, str]) -> dict[str, str]:
@@ -128,13 +150,13 @@ def _write_nifti(path: Path, image: np.ndarray, spacing: float) -> None:
 
 
 def sample_grid(pipe) -> Image.Image:
-    """Uncurated samples 0-15 of seed 0; of a conditional model a row for each class of its first condition."""
+    """Uncurated samples 0-15 of seed 0, pairs with their masks; a row for each class of a model's first condition."""
     from zoo.pipelines import sample_generators
 
     conditions = next(iter(pipe.class_names.values()), [None])
     generators = [sample_generators(0, range(GRID_SEEDS)) for _ in conditions]
     rows = [
-        pipe(GRID_SEEDS, class_labels=label, generator=row, output_type="np").images
+        pictures(pipe(GRID_SEEDS, class_labels=label, generator=row, output_type="np"))
         for label, row in zip(conditions, generators, strict=True)
     ]
     return image_grid(np.concatenate(rows), columns=GRID_SEEDS if len(rows) > 1 else GRID_SEEDS // 2)

@@ -5,7 +5,8 @@
 `FeatureStatistics`), `kid`, `cmmd`, `mifid`, `precision_recall` and `density_coverage` compare sets of features, which
 a `FeatureExtractor` makes and `extract` keeps on disk; `inception_score` takes the class probabilities of any
 classifier.
-`nearest_training` finds the training image that each sample is nearest to.
+`nearest_training` finds the training image that each sample is nearest to. `dataset_share` keeps a share of a dataset's
+patients, on which a generator is trained whose use for them is then measured.
 """
 
 from zoo.metrics.copying import nearest_training
@@ -26,6 +27,7 @@ from zoo.metrics.functional import (
     psnr,
     ssim,
 )
+from zoo.metrics.utility_segmentation import dataset_share
 
 __all__ = [
     "EfficientNetLite0Extractor",
@@ -34,6 +36,7 @@ __all__ = [
     "InceptionV3Extractor",
     "cc",
     "cmmd",
+    "dataset_share",
     "density_coverage",
     "evaluate",
     "extract",

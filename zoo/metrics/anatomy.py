@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from scipy.stats import wasserstein_distance
 
-from zoo.metrics.functional import measure_anatomy
+from zoo.metrics.functional import measure_anatomy, volume_dice
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure, share_figure
 from zoo.metrics.judges import Judge
@@ -123,6 +123,27 @@ def _figure(
         if len(theirs):
             figure["wasserstein_to_real"] = float(wasserstein_distance(values, theirs))
     return figure
+
+
+def agreement_figure(images: ImageSet, masks: torch.Tensor, segmenter: Judge) -> dict | None:
+    """How far masks are those that a segmenter finds in their images: Dice an image, the mean over its structures.
+
+    A structure counts if either mask holds it, an image if it has a structure.
+
+    Args:
+        images (`ImageSet`): The images.
+        masks (`torch.Tensor` of shape `(n, height, width)`): Their masks, uint8.
+        segmenter (`Judge`): What labels the images.
+
+    Returns:
+        The figure, or `None` if fewer than two patients (or samples) have a structure.
+    """
+    labels = range(1, len(segmenter.network.config.class_names))
+    _, scores = volume_dice(segmenter.masks(images.images), masks, range(len(masks)), labels)
+    scores = scores.nanmean(1)
+    there = ~scores.isnan()
+    ids = [item for item, kept in zip(images.ids, there.tolist(), strict=True) if kept]
+    return mean_figure(scores[there], ids) if len(set(ids)) > 1 else None
 
 
 def add_train_to_test(row: dict, train: dict) -> dict:

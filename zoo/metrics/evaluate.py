@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from zoo.datasets import BuiltDataset, check_compatible
+from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.files import sha256
 from zoo.metrics import (
@@ -23,6 +24,7 @@ from zoo.metrics import (
     items,
     projection,
     references,
+    utility,
 )
 from zoo.metrics.cache import Cache
 from zoo.metrics.copying import Neighbours
@@ -33,12 +35,14 @@ from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_sp
 from zoo.metrics.intervals import mean_figure
 from zoo.metrics.judges import find_judge
 from zoo.metrics.judging import dice_figures
+from zoo.metrics.utility_segmentation import SameData
 from zoo.pipelines import sample_generators
 from zoo.progress import track
 
 SCHEMA_VERSION = 1
 ROWS_VERSION = 4  # of the reference rows that a cache keeps; goes up when their figures or names change
-GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items")
+GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items", "utility")
+LONG_GROUPS = {"utility"}  # dozens of trainings, so only if asked for by name
 
 # Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
 SECONDS_PER_FEATURE = 0.02
@@ -64,6 +68,8 @@ def evaluate(
     model_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
     report_dir: str | Path | None = None,
+    utility_seeds: int = utility.SEEDS,
+    same_data: dict[float, SameData] | None = None,
     progress: bool = True,
 ) -> dict:
     """Measures a pipeline under the zoo's evaluation protocol.
@@ -80,8 +86,9 @@ def evaluate(
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
-            `projection`, `anatomy`, `conditioning` and `items`; all by default. A pipeline without `project` has no
-            group `projection`, an unconditional one no `conditioning`. Of datasets other than ACDC, `anatomy` and
+            `projection`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default, which takes
+            dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional one no
+            `conditioning`, one without classes and masks no `utility`. Of datasets other than ACDC, `anatomy` and
             `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
@@ -93,6 +100,9 @@ def evaluate(
         cache_dir (path, *optional*): Where samples, features and the reference rows are kept between evaluations.
         report_dir (path, *optional*): Where group `copying` puts a picture of the samples nearest to training images.
             It shows real images, and so cannot lie in a model's folder.
+        utility_seeds (`int`): Trainings of each network of group `utility`, at least 3.
+        same_data (`dict[float, SameData]`, *optional*): For group `utility`, generators of pairs that saw a share of
+            the training patients and no others, by that share.
         progress (`bool`): Whether to say on stderr what is being done.
 
     Returns:
@@ -118,6 +128,8 @@ def evaluate(
             cache_dir=cache_dir,
             feature_dir=cache_dir or scratch,
             report_dir=None if report_dir is None else copy_report.check_folder(report_dir, model_dir),
+            utility_seeds=utility_seeds,
+            same_data=same_data or {},
             progress=progress,
         )
         return run.report()
@@ -144,6 +156,8 @@ class _Evaluation:
     cache_dir: str | Path | None
     feature_dir: str | Path
     report_dir: Path | None
+    utility_seeds: int
+    same_data: dict[float, SameData]
     progress: bool
 
     def __post_init__(self):
@@ -166,7 +180,7 @@ class _Evaluation:
             "anatomy": self.segmenter is not None,
             "conditioning": bool(self.conditions),
         }
-        wanted = GROUPS if self.groups is None else asked
+        wanted = set(GROUPS) - LONG_GROUPS if self.groups is None else asked
         self.groups = tuple(group for group in GROUPS if group in wanted and possible.get(group, True))
         self.train, self.reference = from_split(self.data, "train"), from_split(self.data, self.split)
         if "copying" in self.groups:
@@ -175,6 +189,8 @@ class _Evaluation:
             distribution.check_counts(self.num_samples, len(self.train), len(self.reference), self.split)
             trained = trained_extractors(self.segmenter, self.classifier)
             self.extractors = self.extractors or [EfficientNetLite0Extractor(), *trained]
+        if "utility" in self.groups:
+            utility.check(self.data, self.reference.ids, self.utility_seeds, self.same_data)
         self.has_patients = "patient_ids" in self.data.info["splits"]["train"]
         self.weights = {}
         if self.model_dir is not None:
@@ -199,14 +215,23 @@ class _Evaluation:
             report["extractors"] = {extractor.name: extractor.describe() for extractor in self.extractors}
         report["references"] = {}
         for group in self.groups:  # in their order: memory is measured while the process is small
-            report[group], rows = getattr(self, f"measure_{group}")()
+            found, rows = getattr(self, f"measure_{group}")()
+            if found:
+                report[group] = found
             for row, figures in rows.items():
                 report["references"].setdefault(row, {})[group] = figures
         return report
 
     @cached_property
     def samples(self) -> ImageSet:
-        """The samples, made when a group first needs them, batch by batch; each batch is kept for a later resume."""
+        """The samples, made when a group first needs them."""
+        images = self.drawn[:, : self.pipe.num_channels]
+        check_contrast(images, "samples")
+        return ImageSet(images, [str(i) for i in range(len(images))])
+
+    @cached_property
+    def drawn(self) -> torch.Tensor:
+        """The samples as from `_sample`, made batch by batch; each batch is kept for a later resume."""
         evaluations = self.pipe.network_evaluations(**self.settings)
         self._announce("samples", f"{self.num_samples:,} images, {evaluations} network evaluation(s) each")
         starts = range(0, self.num_samples, self.batch_size)
@@ -215,14 +240,14 @@ class _Evaluation:
             batch = range(start, min(start + self.batch_size, self.num_samples))
             depends_on = [self.weights, self._sampling_settings(), self.seed, batch.start, batch.stop]
             images.append(self.model_cache.tensor("samples", depends_on, partial(self._sample, batch)))
-        images = torch.cat(images)
-        check_contrast(images, "samples")
-        return ImageSet(images, [str(i) for i in range(len(images))])
+        return torch.cat(images)
 
     def _sample(self, batch: range) -> torch.Tensor:
+        """Samples `(n, channels, height, width)`, uint8; of a model of pairs with the mask as a last channel."""
         generators = sample_generators(self.seed, batch)
         output = self.pipe(batch_size=len(batch), generator=generators, output_type="pt", **self.settings)
-        return from_floats(output.images, "samples")
+        images, masks = from_floats(output.images, "samples"), getattr(output, "masks", None)
+        return images if masks is None else torch.cat([images, masks[:, None].cpu()], dim=1)
 
     # The groups
 
@@ -340,7 +365,19 @@ class _Evaluation:
         found = self._references("anatomy", self._anatomy_references)
         row = anatomy.anatomy_row(self.hearts, self.real_hearts, by_class=True)
         group = anatomy.anatomy_group(anatomy.add_train_to_test(row, found["train"]), found["split"])
-        return {"segmenter": str(self.segmenter), **found["dice"], **group}, found["rows"]
+        return {"segmenter": str(self.segmenter), **found["dice"], **self._mask_agreement(), **group}, found["rows"]
+
+    def _mask_agreement(self) -> dict:
+        """Of a model of pairs: how far its masks are those of the segmenter, beside the same of real masks."""
+        if self.drawn.shape[1] == self.pipe.num_channels:
+            return {}
+        sets = {"mask_agreement_dice": (self.samples, self.drawn[:, -1])}
+        rows = self.data.dataset[self.split]
+        if "mask" in rows.column_names:
+            truth = torch.from_numpy(images_of(rows, "mask")[..., 0])
+            sets["mask_agreement_dice_real"] = (self.reference, truth)
+        found = {name: anatomy.agreement_figure(*pairs, self.segmenter) for name, pairs in sets.items()}
+        return {name: figure for name, figure in found.items() if figure is not None}
 
     def _anatomy_references(self) -> dict:
         """The rows, the figures of training and real images by class, and how good the segmenter is."""
@@ -369,10 +406,32 @@ class _Evaluation:
 
     def measure_items(self) -> tuple[dict, dict]:
         self._announce("items", f"{items.NUM_SAMPLES} samples and {items.NUM_PROJECTIONS} projections, value by value")
-        group = {"samples": items.sample_items(self._sample(range(items.NUM_SAMPLES)), self.train)}
+        images = self._sample(range(items.NUM_SAMPLES))[:, : self.pipe.num_channels]
+        group = {"samples": items.sample_items(images, self.train)}
         if hasattr(self.pipe, "project"):
             group["projection"] = items.projection_items(self.pipe, self.targets, self.seed)
         return group, {}
+
+    def measure_utility(self) -> tuple[dict, dict]:
+        group = utility.UtilityGroup(
+            pipe=self.pipe,
+            data=self.data,
+            split=self.split,
+            train=self.train,
+            unseen=self.reference,
+            samples=lambda: (self.samples, self.drawn[:, -1]),
+            num_samples=self.num_samples,
+            asked=self._asked(),
+            seed=self.seed,
+            seeds=self.utility_seeds,
+            same_data=self.same_data,
+            cache=self.cache,
+            model_cache=self.model_cache,
+            made_by=[self.weights, self._sampling_settings()],
+            announce=self._announce,
+            progress=self.progress,
+        )
+        return group.measure(), {}
 
     # What the groups share
 

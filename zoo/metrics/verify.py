@@ -10,7 +10,9 @@ Near zero a relative tolerance means nothing, so three kinds of numbers have an 
   may move by 0.002 on the same machine and 0.01 on another; the bounds of one image in 1,000 move by nearly two.
 - everything may be off by 1e-6, the rounding of float32.
 
-Speed, memory and seconds are not compared: they are facts about a machine and its load.
+Speed, memory and seconds are not compared: they are facts about a machine and its load. Group `utility` is computed
+again only if it is asked for by name, since it takes dozens of trainings, and only on the same machine and without a
+GPU: elsewhere the roundings differ, and trainings part ways by them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,13 +28,16 @@ from zoo.errors import ZooError
 from zoo.files import sha256
 from zoo.hardware import describe_hardware, same_machine
 from zoo.metrics.cost import size_figures
-from zoo.metrics.evaluate import GROUPS, evaluate
+from zoo.metrics.evaluate import GROUPS, LONG_GROUPS, evaluate
 from zoo.metrics.extractors import EXTRACTORS, FeatureExtractor
+from zoo.metrics.utility import SEEDS
 
 SAME_MACHINE, OTHER_MACHINE = 1e-3, 2e-2
 SHARE_STEP = {SAME_MACHINE: 0.002, OTHER_MACHINE: 0.01}
 ROUNDING = 1e-6
 SHARES = ("share_", "precision_", "recall_", "density_", "coverage_", "ring_closed", "empty", "class_accuracy")
+SHARES += ("baseline_", "cas_", "nas_")
+SAME_DATA = "dice_same_data_"  # figures of group `utility` that take further models
 ONE_UNIT = {"value", "low", "high", "difference_to_real", "wasserstein_to_real", "wasserstein_train_to_test"}
 MACHINE_BOUND = {
     "samples_per_second_batch_1",
@@ -107,7 +112,7 @@ def verify(
         data (`BuiltDataset`): The dataset that the figures were measured on.
         metrics (`dict`): The model's `metrics.json`.
         model_dir (path): The model's folder.
-        groups (sequence of `str`, *optional*): Which of the published groups; all by default.
+        groups (sequence of `str`, *optional*): Which of the published groups; all but `utility` by default.
         quick (`bool`): Only group `items`: some samples and projections value by value, in seconds. It shows that the
             weights still make the same images, not that the figures over all of them are right.
         extractors (sequence of `FeatureExtractor`, *optional*): Those of the file by default.
@@ -148,6 +153,8 @@ def verify(
         return result
 
     # 2. The figures
+    if "utility" in chosen and not (result.same_machine and torch.device(pipe.device).type == "cpu"):
+        chosen.remove("utility")
     measured = [group for group in chosen if group != "cost"]
     names = metrics.get("extractors", {}) if {"distribution", "copying"} & set(measured) else {}
     report = evaluate(
@@ -164,6 +171,7 @@ def verify(
         classifier=classifier,
         model_dir=model_dir,
         cache_dir=cache_dir,
+        utility_seeds=_field(metrics, "utility", "settings", dict).get("seeds", 0) if "utility" in chosen else SEEDS,
         progress=progress,
     )
     if "cost" in chosen:
@@ -181,7 +189,7 @@ def _chosen_groups(metrics: dict, groups: Sequence[str] | None) -> list[str]:
             raise ZooError(f"metrics.json: no group {group!r} that can be verified, it has {', '.join(published)}")
     if not published:
         raise ZooError("metrics.json: no figures; run `cardiac-zoo evaluate` first")
-    return [group for group in published if groups is None or group in groups]
+    return [group for group in published if (group not in LONG_GROUPS if groups is None else group in groups)]
 
 
 def _field(metrics: dict, group: str, key: str, kind: type):
@@ -205,7 +213,11 @@ def _figures(metrics: dict, groups: list[str], report: dict) -> dict:
         row: {group: figures[group] for group in groups if group in figures}
         for row, figures in metrics.get("references", {}).items()
     }
-    return about | {group: metrics[group] for group in groups if group in metrics} | {"references": rows}
+    figures = {group: metrics[group] for group in groups if group in metrics}
+    if "utility" in figures:
+        kept = {key: figure for key, figure in figures["utility"].items() if not key.startswith(SAME_DATA)}
+        figures["utility"] = kept
+    return about | figures | {"references": rows}
 
 
 def _not_verified(metrics: dict, groups: list[str]) -> list[str]:
@@ -213,9 +225,13 @@ def _not_verified(metrics: dict, groups: list[str]) -> list[str]:
     reasons = []
     if "cost" in groups or "projection" in groups:
         reasons.append("speed, memory and seconds: facts about a machine and its load")
-    if others := [group for group in GROUPS if group in metrics and group not in groups]:
+    if others := [group for group in GROUPS if group in metrics and group not in LONG_GROUPS.union(groups)]:
         reasons.append(f"{', '.join(others)}: not asked for")
-    if foreign := [group for group in ("inversion", "utility", "training") if group in metrics]:
+    if "utility" in metrics and "utility" not in groups:
+        reasons.append("utility: trained again only if asked for by name, on the same machine and without a GPU")
+    if any(key.startswith(SAME_DATA) for key in metrics.get("utility", {})):
+        reasons.append(f"{SAME_DATA}…: further models made their pairs")
+    if foreign := [group for group in ("inversion", "training") if group in metrics]:
         reasons.append(f"{', '.join(foreign)}: not measured by `cardiac-zoo evaluate`")
     return reasons
 

@@ -2,6 +2,7 @@
 
 from .base import ZooPipeline, sample_generators
 from .pipeline_ddpm import ConditionalDDPMPipeline
+from .pipeline_ddpm_pairs import PairedDDPMPipeline
 from .pipeline_ddpm_unconditional import UnconditionalDDPMPipeline
 from .pipeline_gan import GANPipeline
 from .pipeline_ldm import LatentDiffusionPipeline
@@ -16,6 +17,7 @@ PIPELINES = {
         GANPipeline,
         ConditionalDDPMPipeline,
         UnconditionalDDPMPipeline,
+        PairedDDPMPipeline,
         LatentDiffusionPipeline,
         ScorePipeline,
         StyleTransferPipeline,

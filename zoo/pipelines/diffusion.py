@@ -113,25 +113,35 @@ class DiffusionSampling:
         Raises:
             ValueError: If `alpha_bar` is out of its range or the scheduler takes no timesteps of the caller's.
         """
-        if not 0 < alpha_bar < 1:
-            raise ValueError(f"alpha_bar: expected a number between 0 and 1, got {alpha_bar}")
-        if "timesteps" not in inspect.signature(self.scheduler.set_timesteps).parameters:
-            raise ValueError(f"scheduler: {type(self.scheduler).__name__} takes no timesteps of the caller's")
-        # 1. The training step whose ᾱ is nearest, and evenly spaced steps from there to the image
-        start = (self.scheduler.alphas_cumprod - alpha_bar).abs().argmin().item()
-        share = (start + 1) / self.scheduler.config.num_train_timesteps
-        num_steps = max(1, min(start, round(share * (num_inference_steps or self.default_steps))))
-        timesteps = torch.linspace(start, 0, num_steps + 1).round().int()[:-1].tolist()
+        # 1. The steps from ᾱ to the image
+        timesteps = self._timesteps_below(alpha_bar, num_inference_steps)
         self.scheduler.set_timesteps(timesteps=timesteps, device=self.device)
         # 2. Noise the images
         generators = self._generators(generator, len(images))
         noise = self._randn(generators, self.sample_shape).to(self.device, self.dtype)
-        signal = self.scheduler.alphas_cumprod[start].item()
+        signal = self.scheduler.alphas_cumprod[timesteps[0]].item()
         clean = self._encode(images.to(self.device, self.dtype) * 2 - 1)
         sample = signal**0.5 * clean + (1 - signal) ** 0.5 * noise
         # 3. Denoise them
         sample = self._decode(self._reverse(sample, generators, self._predict_open))
         return (sample.float() / 2 + 0.5).clamp(0, 1).cpu()
+
+    def _timesteps_below(self, alpha_bar: float, num_inference_steps: int | None) -> list[int]:
+        """The training step whose ᾱ is nearest, and evenly spaced ones from there to the image, which is left out.
+
+        They are the share below ᾱ of the steps of a whole reverse process.
+
+        Raises:
+            ValueError: If `alpha_bar` is out of its range or the scheduler takes no timesteps of the caller's.
+        """
+        if not 0 < alpha_bar < 1:
+            raise ValueError(f"alpha_bar: expected a number between 0 and 1, got {alpha_bar}")
+        if "timesteps" not in inspect.signature(self.scheduler.set_timesteps).parameters:
+            raise ValueError(f"scheduler: {type(self.scheduler).__name__} takes no timesteps of the caller's")
+        start = (self.scheduler.alphas_cumprod - alpha_bar).abs().argmin().item()
+        share = (start + 1) / self.scheduler.config.num_train_timesteps
+        num_steps = max(1, min(start, round(share * (num_inference_steps or self.default_steps))))
+        return torch.linspace(start, 0, num_steps + 1).round().int()[:-1].tolist()
 
 
 class ConditionalDiffusionSampling(DiffusionSampling):

@@ -1,0 +1,61 @@
+"""Images with their masks as further channels, for a generator of both."""
+
+import torch
+import torch.nn.functional as F
+
+import zoo.datasets
+from common.data import ImageTensors
+from zoo.errors import ZooError
+from zoo.pipelines import PairedDDPMPipeline
+
+LABELS = 4  # of a mask: background, right ventricle, myocardium, left ventricle
+
+
+class PairTensors(ImageTensors):
+    """One split of a built dataset as pairs: behind its channels an item's `image` has one a label of its mask.
+
+    They are 255 where the mask has the label and 0 elsewhere, so that what moves the image moves the mask alike.
+
+    Args:
+        images (`ImageTensors`): The split.
+        split (`datasets.Dataset`): Its rows, with `mask`.
+
+    Raises:
+        ZooError: If a mask is missing or has a label that is not known.
+    """
+
+    def __init__(self, images: ImageTensors, split):
+        masks = torch.from_numpy(zoo.datasets.images(split, "mask")[..., 0])
+        if masks.max() >= LABELS:
+            raise ZooError(f"dataset: column 'mask' has label {masks.max().item()}, expected 0 to {LABELS - 1}")
+        layers = F.one_hot(masks.long(), LABELS).movedim(-1, 1).to(torch.uint8) * 255
+        self.images = torch.cat([images.images, layers], dim=1)
+        self.labels = images.labels
+
+
+def settle_masks(pairs: torch.Tensor) -> torch.Tensor:
+    """Gives every pixel of moved pairs the one label that covers most of it.
+
+    Args:
+        pairs (`torch.Tensor` of shape `(batch_size, channels + LABELS, height, width)`): In [-1, 1].
+
+    Returns:
+        `torch.Tensor` of the shape of `pairs`, whose last channels are 1 at the label and -1 elsewhere.
+    """
+    images, layers = pairs[:, :-LABELS], pairs[:, -LABELS:]
+    settled = F.one_hot(layers.argmax(1), LABELS).movedim(-1, 1).to(pairs.dtype) * 2 - 1
+    return torch.cat([images, settled], dim=1)
+
+
+def check_pairs(recipe, source=None) -> None:
+    """Makes sure that what a recipe asks for can be had of pairs, and that the pipeline `source` has masks if it does.
+
+    Raises:
+        ZooError: If not.
+    """
+    if recipe.masks and recipe.autoencoder:
+        raise ZooError("recipe: masks: expected false with an autoencoder, which encodes images alone")
+    if recipe.masks and recipe.invert_probability:  # images and masks move as one, and a mask has no negative
+        raise ZooError(f"recipe: invert_probability: expected 0 with masks, got {recipe.invert_probability}")
+    if source is not None and recipe.masks != isinstance(source, PairedDDPMPipeline):
+        raise ZooError(f"{recipe.init_from}: makes {'no ' if recipe.masks else ''}masks, unlike a model of this recipe")
