@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo space study-a study-b study-c test test-all quality
+.PHONY: setup demo space study-a study-b study-c browser test test-all quality
 
 setup: .venv/.installed
 
@@ -35,11 +35,16 @@ study-a study-b study-c: setup
 		$(if $(DATASET_MEDNIST),--dataset_mednist "$(DATASET_MEDNIST)") \
 		$(if $(DATASET_ISIC),--dataset_isic "$(DATASET_ISIC)")
 
+# Where root may install it, the browser that tests drive; without one they are skipped.
+browser:
+	@which chromium chromium-browser google-chrome | grep -q . || test "$$(id -u)" != 0 || timeout 300 sh -c \
+		"apt-get update && apt-get install --yes --no-install-recommends chromium" >/dev/null 2>&1 || true
+
 # One thread a worker: two workers share two cores.
-test: setup
+test: setup browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: setup
+test-all: setup browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 quality: setup

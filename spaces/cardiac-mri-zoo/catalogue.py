@@ -2,17 +2,21 @@
 
 import os
 import threading
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+
+import torch
 
 import zoo
 from zoo.errors import ZooError
-from zoo.hub.layout import INDEX_FILE
+from zoo.hub import layout
+from zoo.hub.loading import find_folder
 from zoo.hub.tables import list_models
+from zoo.pipelines import PIPELINES
 
 VARIABLE = "ZOO_MODELS"
 PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
-# A pipeline's scheduler has a state, and the machine few cores: events that sample share one queue, one at a time
-SAMPLING = {"concurrency_id": "sampling", "concurrency_limit": 1}
 
 
 class Catalogue:
@@ -47,8 +51,26 @@ class Catalogue:
         """What visitors choose from."""
         return list(self.sources)
 
+    def that(self, can: Callable[[type, dict], bool]) -> list[str]:
+        """Names of the models of which something is true, by their pipeline's class and the content of their index."""
+        return [name for name, (cls, index) in self.indices.items() if can(cls, index)]
+
+    @cached_property
+    def indices(self) -> dict[str, tuple[type, dict]]:
+        """Class and index of each model. One that cannot be read is left out here; loading it says why."""
+        classes = {layout.published_name(cls): cls for cls in PIPELINES.values()}
+        found = {}
+        for name, source in self.sources.items():
+            try:
+                index = layout.read_index(find_folder(source))
+            except ZooError:
+                continue
+            if layout.pipeline_name(index) in classes:
+                found[name] = classes[layout.pipeline_name(index)], index
+        return found
+
     def load(self, name: str):
-        """The pipeline of that name, in eval mode.
+        """The pipeline of that name, in eval mode, on the GPU if there is one.
 
         Raises:
             ZooError: If the Space does not offer it, or it cannot be loaded.
@@ -57,13 +79,15 @@ class Catalogue:
             raise ZooError(f"model: expected one of {', '.join(self.names)}")
         with self._lock:
             if name not in self._pipelines:
-                self._pipelines[name] = zoo.from_pretrained(self.sources[name])
+                pipe = zoo.from_pretrained(self.sources[name])
+                pipe.set_progress_bar_config(disable=True)
+                self._pipelines[name] = pipe.to("cuda") if torch.cuda.is_available() else pipe
             return self._pipelines[name]
 
 
 def _models_of(entry: str) -> dict[str, str | Path]:
     folder = Path(entry)
-    if (folder / INDEX_FILE).is_file():
+    if (folder / layout.INDEX_FILE).is_file():
         return {folder.resolve().name: folder}
     if folder.is_dir() or folder.is_absolute():
         return {path.name: path for path in list_models(folder)}

@@ -1,12 +1,13 @@
-"""Sampling for visitors: bounded requests, and the pictures as files."""
+"""Sampling for visitors: bounded requests, and what comes of them."""
 
 import csv
 import reprlib
-import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
@@ -17,7 +18,30 @@ MAX_SEED = 2**32 - 1
 MAX_STEPS = 100
 MAX_GUIDANCE = 5.0
 DRAWN, OPEN = "drawn", "any"  # classes that are no class: drawn as in the training images, and left open
-MIN_SIDE = 256  # pixels of a picture on the page
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a visitor asks of a model, checked.
+
+    Args:
+        name (`str`): Of the model.
+        count (`int`): How many images.
+        seed (`int`): Sample *i* depends on it and on *i*.
+        classes (`dict[str, str]`): By condition; those that are not named are drawn.
+        settings (`dict`): Further keywords of the pipeline's call.
+    """
+
+    name: str
+    count: int
+    seed: int
+    classes: dict[str, str] = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def stem(self) -> str:
+        """What its files are called after."""
+        return f"{self.name.replace('/', '--')}_seed{self.seed}"
 
 
 @dataclass
@@ -25,16 +49,26 @@ class Samples:
     """What a visitor gets.
 
     Args:
-        pictures (`list[tuple[PIL.Image.Image, str]]`): Enlarged images and their captions.
+        request (`Request`): What was asked for.
+        pipe: Stands for the pipeline and hands out these images again.
+        images (`np.ndarray` of shape `(count, height, width, channels)`): uint8.
+        classes (`list[dict[str, str]]`): Of each image, by condition.
         seconds (`float`): What sampling took.
-        png (`Path`): Zip of the images in their own size, and of the list of their classes.
-        nifti (`Path`, *optional*): The same as NIfTI, if the model's pixel spacing is known.
     """
 
-    pictures: list[tuple[Image.Image, str]]
+    request: Request
+    pipe: object
+    images: np.ndarray
+    classes: list[dict[str, str]]
     seconds: float
-    png: Path
-    nifti: Path | None
+
+    @property
+    def captions(self) -> list[str]:
+        """The classes of each image in words."""
+        return [
+            " · ".join(f"{name.replace('_', ' ')} left open" if label == OPEN else label for name, label in row.items())
+            for row in self.classes
+        ]
 
 
 class SampledOnce:
@@ -74,50 +108,74 @@ def check_number(name: str, value, low: float, high: float, *, whole: bool = Tru
     return int(value) if whole else float(value)
 
 
-def sample(pipe, name: str, work_dir: Path, labels: list, count, seed, steps, guidance) -> Samples:
-    """Generates images and their files.
+def check_request(pipe, name: str, labels: list, count, seed, steps=None, guidance=None) -> Request:
+    """Makes sure that what a visitor sent is within its bounds; the settings that the model does not know are dropped.
 
     Args:
         pipe: A pipeline of `zoo.pipelines`.
-        name (`str`): Of the model, for the names of the files.
-        work_dir (`Path`): An empty folder for the files.
+        name (`str`): Of the model.
         labels (`list`): A class name, `"drawn"` or `"any"` for each of `fields(pipe)`.
-        count, seed, steps, guidance: As a visitor sent them; those that the model does not know are ignored.
+        count, seed, steps, guidance: As sent.
 
     Raises:
-        ZooError: If a value is out of its bounds, or the model does not know a class.
+        ZooError: If a value is out of its bounds; classes are checked when the samples are drawn.
     """
-    count = check_number("count", count, 1, MAX_COUNT)
-    seed = check_number("seed", seed, 0, MAX_SEED)
+    count, seed = check_number("count", count, 1, MAX_COUNT), check_number("seed", seed, 0, MAX_SEED)
     settings = {}
     if "num_inference_steps" in pipe.default_settings:
-        settings["num_inference_steps"] = check_number("steps", steps, 1, MAX_STEPS)
+        least = (
+            2 if "sampler" in pipe.default_settings else 1
+        )  # a score model has a level to start from and one to reach
+        settings["num_inference_steps"] = check_number("steps", steps, least, MAX_STEPS)
     if "guidance_scale" in pipe.default_settings:
         settings["guidance_scale"] = check_number("guidance", guidance, 0, MAX_GUIDANCE, whole=False)
     classes = {field: label for field, label in zip(fields(pipe), labels, strict=True) if label not in (None, DRAWN)}
-
-    once = SampledOnce(pipe)
-    files = f"{name.replace('/', '--')}_seed{seed}"
-    common = {"classes": classes, "seed": seed, "batch_size": count, "progress": False, **settings}
-    folder = write_samples(once, work_dir / "png", count, **common)
-    pictures = [_picture(folder, row) for row in _rows(folder)]
-    png = Path(shutil.make_archive(str(work_dir / f"{files}_png"), "zip", folder))
-    nifti = None
-    if pipe.config.get("pixel_spacing_mm") is not None and pipe.num_channels == 1:  # what NIfTI needs
-        folder = write_samples(once, work_dir / "nifti", count, format="nifti", **common)
-        nifti = Path(shutil.make_archive(str(work_dir / f"{files}_nifti"), "zip", folder))
-    return Samples(pictures, once.seconds, png, nifti)
+    return Request(name, count, seed, classes, settings)
 
 
-def _rows(folder: Path) -> list[dict]:
+def default_request(pipe, name: str, labels: list, count, seed) -> Request:
+    """The same with the model's own settings."""
+    defaults = pipe.default_settings
+    return check_request(
+        pipe, name, labels, count, seed, defaults.get("num_inference_steps"), defaults.get("guidance_scale")
+    )
+
+
+def draw(pipe, request: Request, folder: Path, on_step: Callable | None = None) -> Samples:
+    """Generates images, which are also written as PNG into a new folder.
+
+    Args:
+        pipe: A pipeline of `zoo.pipelines`.
+        request (`Request`): What is wanted.
+        folder (`Path`): What to write.
+        on_step (callable, *optional*): `(step, tensors)` after each step, of a pipeline that works in steps.
+
+    Raises:
+        ZooError: If the model does not know a class.
+    """
+    once, settings = SampledOnce(pipe), dict(request.settings)
+    if on_step is not None and works_in_steps(pipe):
+
+        def callback(pipe, step, timestep, tensors: dict) -> dict:
+            on_step(step, tensors)
+            return tensors
+
+        settings["callback_on_step_end"] = callback
+    write(once, request, folder, "png", **settings)
     with open(folder / LIST_FILE, newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    images = np.stack([np.asarray(Image.open(folder / row["file"])) for row in rows])
+    images = images if images.ndim == 4 else images[..., None]
+    classes = [{key: row[key] for key in row if key not in ("file", "seed", "index")} for row in rows]
+    return Samples(request, once, images, classes, once.seconds)
 
 
-def _picture(folder: Path, row: dict) -> tuple[Image.Image, str]:
-    """An image, its pixels enlarged to squares, and its classes."""
-    image = Image.open(folder / row["file"])
-    scale = -(-MIN_SIDE // min(image.size))
-    classes = {name: label for name, label in row.items() if name not in ("file", "seed", "index")}
-    words = [f"{name.replace('_', ' ')} left open" if label == OPEN else label for name, label in classes.items()]
-    return image.resize([side * scale for side in image.size], Image.Resampling.NEAREST), " · ".join(words)
+def write(pipe, request: Request, folder: Path, format: str, **settings) -> None:
+    """Writes what was asked for in one of the formats of `write_samples`."""
+    common = {"classes": request.classes, "seed": request.seed, "batch_size": request.count, "progress": False}
+    write_samples(pipe, folder, request.count, format=format, **common, **settings)
+
+
+def works_in_steps(pipe_or_class) -> bool:
+    """Whether a pipeline, or a class of them, goes from noise to image in steps that can be looked at."""
+    return hasattr(pipe_or_class, "preview")

@@ -4,93 +4,81 @@ import tempfile
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
-from catalogue import SAMPLING, Catalogue
-from sampling import DRAWN, MAX_COUNT, MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OPEN, fields, sample
-from zoo.errors import ZooError
+import pictures
+from catalogue import Catalogue
+from controls import add_controls
+from events import SAMPLING, sampling, with_news
+from exports import write_archives
+from sampling import Samples, check_request, draw
+from zoo.figures import image_grid
+
+HELP = """
+Choose a model and press **Generate**. Every picture is made up by the model: it shows no patient. The same seed always
+gives the same hearts; ask another model for the same seed in the tab *Compare*.
+"""
+FORMATS = {"png": "PNG", "nifti": "NIfTI, in mm", "dataset": "Dataset"}
 
 
 def build(catalogue: Catalogue) -> None:
     """Adds the tab."""
-    with gr.Tab("Generate"), gr.Row():
-        with gr.Column(scale=1, min_width=280):
-            model = gr.Dropdown(catalogue.names, label="Model")
-            facts = gr.Markdown()
-            labels = [gr.Dropdown([], label=field, visible=False) for field in ("Pathology", "Phase", "Slice level")]
-            count = gr.Slider(1, MAX_COUNT, 8, step=1, label="Count")
-            seed = gr.Number(0, precision=0, minimum=0, maximum=MAX_SEED, label="Seed")
-            steps = gr.Slider(1, MAX_STEPS, 25, step=1, label="Steps", visible=False)
-            guidance = gr.Slider(0, MAX_GUIDANCE, 1, step=0.1, label="Guidance", visible=False)
-            start = gr.Button("Generate", variant="primary")
-        with gr.Column(scale=3):
-            gallery = gr.Gallery(
-                show_label=False,
-                format="png",
-                columns=4,
-                object_fit="contain",
-                height="auto",
-                interactive=False,
-                elem_classes="pixels",
-            )
-            status = gr.Markdown()
-            with gr.Row():
-                png = gr.DownloadButton("Download PNG", interactive=False)
-                nifti = gr.DownloadButton("Download NIfTI", interactive=False)
+    with gr.Tab("Generate", id="generate"):
+        gr.Markdown(HELP)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                controls = add_controls(catalogue, catalogue.names)
+                start = gr.Button("Generate", variant="primary")
+            with gr.Column(scale=3):
+                status = gr.Markdown()
+                gallery = gr.HTML(elem_classes="result")
+                with gr.Row():
+                    buttons = [gr.DownloadButton(f"Download {words}", interactive=False) for words in FORMATS.values()]
 
-    def describe(model):
-        """What can be asked of a model."""
-        try:
-            pipe = catalogue.load(model)
-        except ZooError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        defaults = pipe.default_settings
-        return [
-            _facts(pipe),
-            *(_choices(field, pipe.class_names.get(field)) for field in fields(pipe)),
-            gr.update(value=defaults.get("num_inference_steps", 1), visible="num_inference_steps" in defaults),
-            gr.update(value=defaults.get("guidance_scale", 1), visible="guidance_scale" in defaults),
-        ]
-
+    @sampling
     def generate(model, pathology, phase, slice_level, count, seed, steps, guidance):
-        """Images of a model, what they took, and zips of them as PNG and NIfTI. Classes: a name, "drawn" or "any"."""
+        """Images of a model, what they took, and zips: PNG, NIfTI, dataset. Classes: a name, "drawn" or "any"."""
+        pipe = catalogue.load(model)
+        request = check_request(pipe, model, [pathology, phase, slice_level], count, seed, steps, guidance)
+        spacing, total = pipe.config.get("pixel_spacing_mm"), request.settings.get("num_inference_steps")
+        waiting = [gr.update(value=None, interactive=False)] * len(FORMATS)
         with tempfile.TemporaryDirectory() as work_dir:
-            try:
-                pipe = catalogue.load(model)
-                asked = [pathology, phase, slice_level]
-                found = sample(pipe, model, Path(work_dir), asked, count, seed, steps, guidance)
-            except ZooError as error:
-                raise gr.Error(str(error), print_exception=False) from error
-            return found.pictures, _status(pipe, found), _download(png, found.png), _download(nifti, found.nifti)
+            folder = Path(work_dir)
 
-    # Without a trigger: when the page is opened and when another model is chosen
-    gr.on(fn=describe, inputs=model, outputs=[facts, *labels, steps, guidance], api_visibility="private")
+            def work(tell) -> Samples:
+                return draw(pipe, request, folder / "png", lambda step, tensors: tell((step + 1, tensors["latents"])))
+
+            def show(news):
+                step, latents = news
+                by_now = np.asarray(image_grid(pipe.preview(latents), columns=min(4, request.count)))
+                words = f"Step {step} of {total}"
+                return ["", pictures.progress(step, total, words, by_now, spacing), *waiting]
+
+            found = yield from with_news(work, show)
+            figures = [
+                pictures.figure(image, spacing, caption)
+                for image, caption in zip(found.images, found.captions, strict=True)
+            ]
+            seen = [_status(found), pictures.gallery(figures)]
+            yield [*seen, *waiting]
+            files = write_archives(found, folder / "png", folder)
+            yield [*seen, *(_download(b, files.get(f)) for b, f in zip(buttons, FORMATS, strict=True))]
+
     gr.on(
-        [start.click, seed.submit],
+        [start.click, controls.seed.submit],
         generate,
-        inputs=[model, *labels, count, seed, steps, guidance],
-        outputs=[gallery, status, png, nifti],
-        preprocess=False,  # values as they were sent: `sample` checks them, against the model that was asked for
+        inputs=controls.inputs,
+        outputs=[status, gallery, *buttons],
+        preprocess=False,  # values as they were sent: they are checked against the model that was asked for
+        show_progress_on=status,
         api_name="generate",
         **SAMPLING,
     )
 
 
-def _facts(pipe) -> str:
-    spacing = pipe.config.get("pixel_spacing_mm")
-    of = f" of {spacing:g} mm" if spacing else ""
-    return f"{pipe.family.upper()}, {pipe.sample_size} × {pipe.sample_size} pixels{of}"
-
-
-def _choices(field: str, names: list[str] | None):
-    """The dropdown of a condition; hidden if the model does not know it."""
-    choices = [("any of them", DRAWN), *((name, name) for name in names or []), ("left open", OPEN)]
-    label = field.replace("_", " ").capitalize()
-    return gr.update(choices=choices, value=DRAWN, label=label, visible=names is not None)
-
-
-def _status(pipe, found) -> str:
-    count, size = len(found.pictures), pipe.sample_size
-    return f"{count} image{'s' * (count > 1)} of {size} × {size} pixels in {found.seconds:.2f} s, shown enlarged."
+def _status(found: Samples) -> str:
+    count, (height, width) = len(found.images), found.images.shape[1:3]
+    return f"**{count} image{'s' * (count > 1)}** of {height} × {width} pixels in **{found.seconds:.2f} s**"
 
 
 def _download(button: gr.DownloadButton, file: Path | None):

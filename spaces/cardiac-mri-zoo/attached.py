@@ -1,0 +1,134 @@
+"""What the Space's owner has attached by variables: a dataset, a segmenter. Each is read when it is first needed."""
+
+import os
+import random
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import datasets as hf_datasets
+import numpy as np
+import torch
+
+from catalogue import PUBLISHED, Catalogue
+from zoo import datasets
+from zoo.errors import ZooError
+from zoo.hub.client import hub_errors
+from zoo.metrics.image_set import ImageSet, from_split
+from zoo.metrics.judges import SEGMENTER, Judge, load_judge
+
+DATASET_VARIABLE, SEGMENTER_VARIABLE = "ZOO_DATASET", "ZOO_SEGMENTER"
+PHANTOM_PATIENTS = 20
+hf_datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell another host of each dataset that is read
+
+
+@dataclass(frozen=True)
+class Hearts:
+    """The images of one split.
+
+    Args:
+        set (`ImageSet`): uint8 `(n, channels, height, width)`, and patients.
+        pathologies (`list[str]` of length `n`): Empty strings where they are not known.
+        spacing_mm (`float`, *optional*): Side of a pixel in millimetres.
+    """
+
+    set: ImageSet
+    pathologies: list[str]
+    spacing_mm: float | None
+
+    def choose(self, count: int, pathology: str | None, seed: int | None) -> np.ndarray:
+        """Some of the images without replacement, uint8 `(count, height, width, channels)`; fewer if there are fewer.
+
+        Args:
+            count (`int`): How many.
+            pathology (`str`, *optional*): Of which class; of any where the dataset does not know it.
+            seed (`int`, *optional*): Of the choice; without it nobody can foresee it.
+        """
+        rows = [i for i, name in enumerate(self.pathologies) if name == pathology] or range(len(self.set))
+        rng = random.SystemRandom() if seed is None else random.Random(seed)
+        chosen = torch.tensor(rng.sample(list(rows), min(count, len(rows))))
+        return self.set.images[chosen].permute(0, 2, 3, 1).numpy()
+
+
+class Attached:
+    """The dataset and the segmenter of a Space.
+
+    Args:
+        catalogue (`Catalogue`): The models; a published segmenter may lie beside them on the Hub.
+    """
+
+    def __init__(self, catalogue: Catalogue):
+        self.catalogue = catalogue
+        self.dataset_source = os.environ.get(DATASET_VARIABLE)
+        self._lock = threading.RLock()
+        self._splits = {}
+
+    @property
+    def is_real(self) -> bool:
+        """Whether there is a dataset; otherwise the phantom stands in."""
+        return bool(self.dataset_source)
+
+    @property
+    def title(self) -> str:
+        """What a picture from it is called."""
+        return "real" if self.is_real else "phantom, a drawn heart"
+
+    @cached_property
+    def _built(self) -> datasets.BuiltDataset:
+        if self.is_real:
+            return datasets.load(self.dataset_source)
+        return datasets.build_phantom(num_patients=PHANTOM_PATIENTS, progress=False)
+
+    def hearts(self, split: str) -> Hearts:
+        """The images of `train` or of `test`, which is the last split there is.
+
+        Raises:
+            ZooError: If the dataset cannot be read.
+        """
+        with self._lock:
+            if split not in self._splits:
+                name = split if split in self._built.dataset else list(self._built.dataset)[-1]
+                rows = self._built.dataset[name]
+                names, spacing = [""] * len(rows), None
+                if "pathology" in rows.column_names:
+                    known = rows.features["pathology"].names
+                    names = [known[label] if label >= 0 else "" for label in rows["pathology"][:]]
+                if "pixel_spacing" in rows.column_names:
+                    spacing = float(rows[0]["pixel_spacing"][0])
+                self._splits[split] = Hearts(from_split(self._built, name), names, spacing)
+            return self._splits[split]
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return load_judge(_folder(self._segmenter_source()), "segmenter")
+
+    def segmenter(self) -> Judge:
+        """The segmenter that `ZOO_SEGMENTER` names; else the published one, in a checkout or beside the Hub's models.
+
+        Raises:
+            ZooError: If there is none.
+        """
+        with self._lock:
+            return self._judge
+
+    def _segmenter_source(self) -> str | Path:
+        if source := os.environ.get(SEGMENTER_VARIABLE):
+            return source
+        name = Path(SEGMENTER).name
+        if (PUBLISHED / name).is_dir():
+            return PUBLISHED / name
+        owners = [source.split("/")[0] for source in self.catalogue.sources.values() if isinstance(source, str)]
+        if owners:
+            return f"{owners[0]}/{name}"
+        raise ZooError(f"segmenter: none is attached; name a folder or Hub id in {SEGMENTER_VARIABLE}")
+
+
+def _folder(source: str | Path) -> Path:
+    """The folder of a network, downloaded if it is a Hub id."""
+    if Path(source).is_dir():
+        return Path(source)
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(str(source)):
+        return Path(snapshot_download(str(source), allow_patterns=["config.json", "*.safetensors"]))

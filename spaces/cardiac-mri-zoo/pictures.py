@@ -1,0 +1,98 @@
+"""Images as HTML: square pixels, a scale bar in millimetres, and nothing about an image but its pixels and caption."""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+BARS_MM = (50, 20, 10, 5, 2, 1)
+LONGEST_BAR = 0.45  # share of the picture's width
+SCRUB = (
+    "const box=this.closest('.scrubber'),all=[...box.querySelectorAll('.strip figure')],shown=all[this.value];"
+    "for(const part of ['.frame','figcaption'])"
+    "box.querySelector('.stage '+part).innerHTML=shown.querySelector(part).innerHTML;"
+    "all.forEach(one=>one.classList.toggle('chosen',one===shown))"
+)
+CHOOSE = (
+    "const one=event.target.closest('figure');if(one){"
+    "const range=this.closest('.scrubber').querySelector('input');"
+    "range.value=[...this.children].indexOf(one);range.dispatchEvent(new Event('input'))}"
+)
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1] to 0 … 255."""
+    return (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
+
+
+def data_uri(image: np.ndarray) -> str:
+    """A uint8 image `(height, width)`, `(height, width, 1)` or `(height, width, 3)` as PNG, without any metadata."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def bar_mm(width_mm: float) -> float:
+    """Length of the scale bar of a picture: the longest round number that leaves room."""
+    return next((length for length in BARS_MM if length <= LONGEST_BAR * width_mm), BARS_MM[-1])
+
+
+def figure(image: np.ndarray, spacing_mm: float | None = None, caption: str = "") -> str:
+    """One image with its scale bar and caption.
+
+    Args:
+        image (`np.ndarray` of shape `(height, width)` or `(height, width, channels)`): uint8.
+        spacing_mm (`float`, *optional*): Side of a pixel in millimetres; without it there is no scale bar.
+        caption (`str`): Plain text below it.
+    """
+    bar = ""
+    if spacing_mm:
+        width_mm = image.shape[1] * spacing_mm
+        length = bar_mm(width_mm)
+        bar = f'<span class="bar" style="width:{100 * length / width_mm:.2f}%">{length:g} mm</span>'
+    words = escape(caption)
+    picture = f'<img src="{data_uri(image)}" alt="{words or "MRI slice"}" draggable="false">'
+    return f'<figure><div class="frame">{picture}{bar}</div><figcaption>{words}</figcaption></figure>'
+
+
+def text_card(words: str, caption: str = "") -> str:
+    """A place of an image that there is none for, which says why."""
+    frame = f'<div class="frame words"><p>{escape(words)}</p></div>'
+    return f"<figure>{frame}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def gallery(figures: list[str], size: str = "") -> str:
+    """Figures in as many columns as fit; `size` is `""` or `"large"`."""
+    return f'<div class="gallery {size}">{"".join(figures)}</div>'
+
+
+def scrubber(figures: list[str], label: str, start: int) -> str:
+    """A large picture, a slider that says which of the figures it is, and all of them in a strip.
+
+    The slider works in the browser alone, so that it answers at once.
+
+    Args:
+        figures (`list[str]`): At least one.
+        label (`str`): Of the slider.
+        start (`int`): The figure that is shown first.
+    """
+    marked = [
+        one.replace("<figure>", '<figure class="chosen">') if i == start else one for i, one in enumerate(figures)
+    ]
+    slider = (
+        f'<input type="range" min="0" max="{len(figures) - 1}" value="{start}" step="1" aria-label="{escape(label)}" '
+        f'oninput="{SCRUB}">'
+    )
+    return (
+        f'<div class="scrubber"><div class="stage">{figures[start]}</div><label>{escape(label)}{slider}</label>'
+        f'<div class="strip" onclick="{CHOOSE}">{"".join(marked)}</div></div>'
+    )
+
+
+def progress(done: int, total: int, words: str, image: np.ndarray | None = None, spacing_mm=None) -> str:
+    """A progress bar, and the picture as it is by now."""
+    shown = "" if image is None else f'<div class="gallery large">{figure(image, spacing_mm)}</div>'
+    bar = f'<progress value="{done}" max="{total}"></progress>'
+    return f'<div class="news"><label>{escape(words)}{bar}</label>{shown}</div>'
