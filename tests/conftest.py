@@ -44,7 +44,10 @@ class Hub:
     def env(self) -> dict[str, str]:
         """The environment of a process that takes this server for the Hub."""
         own = {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HF_HOME": str(self.cache)}
-        return {**os.environ, **own, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
+        quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
+        # diffusers writes the pipeline files of all revisions of a repo to one path; compiled code is taken for that of
+        # another file which is as long and was written in the same second, as happens in tests
+        return {**os.environ, **own, **quiet, "PYTHONDONTWRITEBYTECODE": "1"}
 
     @property
     def api(self):
