@@ -20,6 +20,7 @@ from common.recipe import Recipe, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
+from zoo.metrics.utility_segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 
 
@@ -32,20 +33,6 @@ class SegmenterRecipe(Recipe):
     weight_decay: float = 1e-2
     intensity: float = 0.0  # largest change of brightness, contrast and gamma
     noise: float = 0.0  # largest standard deviation, as a share of the range
-
-
-def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy plus one minus the soft Dice coefficient of the structures (Milletari et al., 2016, equation 3).
-
-    Args:
-        logits (`torch.Tensor` of shape `(batch_size, num_classes, height, width)`): Scores of the labels.
-        masks (`torch.Tensor` of shape `(batch_size, height, width)`): int64 labels, 0 the background.
-    """
-    logits = logits.float()
-    probability, truth = logits.softmax(1)[:, 1:], F.one_hot(masks, logits.shape[1]).movedim(-1, 1)[:, 1:]
-    overlap = (probability * truth).sum((0, 2, 3))
-    total = (probability + truth).sum((0, 2, 3))
-    return F.cross_entropy(logits, masks) + 1 - ((2 * overlap + 1) / (total + 1)).mean()
 
 
 def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe):

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from zoo.datasets.png import to_uint8
+
 
 def image_grid(images: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -> Image.Image:
     """Lays images out in rows.
@@ -17,7 +19,7 @@ def image_grid(images: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -
         `PIL.Image.Image`: 8 bit, grey or RGB.
     """
     if images.dtype != np.uint8:
-        images = (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
+        images = to_uint8(images)
     images = images.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, channels = images.shape
     rows = -(-count // columns)

@@ -11,7 +11,7 @@ import torch
 import zoo
 from zoo.errors import ZooError
 from zoo.hub import layout
-from zoo.hub.loading import find_folder
+from zoo.hub.loading import DESCRIPTION, find_folder
 from zoo.hub.tables import list_models
 from zoo.pipelines import PIPELINES
 
@@ -60,14 +60,22 @@ class Catalogue:
         """Class and index of each model. One that cannot be read is left out here; loading it says why."""
         classes = {layout.published_name(cls): cls for cls in PIPELINES.values()}
         found = {}
-        for name, source in self.sources.items():
+        for name in self.sources:
             try:
-                index = layout.read_index(find_folder(source))
+                index = layout.read_index(self.description(name))
             except ZooError:
                 continue
             if layout.pipeline_name(index) in classes:
                 found[name] = classes[layout.pipeline_name(index)], index
         return found
+
+    def description(self, name: str) -> Path:
+        """A folder that holds index and metrics of a model; of one on the Hub nothing more is downloaded for it.
+
+        Raises:
+            ZooError: If there is no such model.
+        """
+        return find_folder(self.sources[name], files=DESCRIPTION)
 
     def load(self, name: str):
         """The pipeline of that name, in eval mode, on the GPU if there is one.

@@ -17,11 +17,10 @@ from sampling import default_request, draw
 from zoo.errors import ZooError
 from zoo.figures import image_grid
 from zoo.hub.columns import COLUMNS, measured
-from zoo.hub.figures_text import value_of
 from zoo.hub.layout import INDEX_FILE
-from zoo.hub.loading import find_folder
 from zoo.hub.metrics_file import METRICS_FILE, load_metrics
-from zoo.hub.tables import REFERENCES, Table, notes, results, title
+from zoo.hub.tables import Table, notes, results, title
+from zoo.hub.tables_html import html_rows
 from zoo.hub.trilemma import draw_trilemma
 
 NOTHING = "None of these models has been evaluated yet."
@@ -106,7 +105,7 @@ class Results:
 def read_results(catalogue: Catalogue) -> Results:
     """What was measured of the models, from their `metrics.json` as it is now."""
     try:
-        folders = {name: find_folder(catalogue.sources[name]) for name in catalogue.indices}
+        folders = {name: catalogue.description(name) for name in catalogue.indices}
         files = {name: folder / METRICS_FILE for name, folder in folders.items()}
         changed = tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files.values())
         return _read_results(tuple(folders.items()), changed)
@@ -139,22 +138,13 @@ def table_html(table: Table) -> str:
         for heading in ["Model", *(column.heading for column in columns)]
     )
     lines = []
-    for name, groups in rows:
-        kind = "reference" if name in REFERENCES.values() else "model"
-        cells = "".join(
-            f'<td data-value="{_number(column.figure(groups))}">{escape(column.cell(groups))}</td>'
-            for column in columns
-        )
-        lines.append(f'<tr class="{kind}"><th scope="row">{escape(name.strip("*"))}</th>{cells}</tr>')
+    for row in html_rows(rows, columns):
+        kind = "reference" if row.is_reference else "model"
+        cells = "".join(f'<td data-value="{value}">{escape(text)}</td>' for text, value in row.cells)
+        lines.append(f'<tr class="{kind}"><th scope="row">{escape(row.name)}</th>{cells}</tr>')
     head = f"<p>{escape(title(dataset).replace('`', ''))}</p>"
     body = f"<thead><tr>{headings}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'{head}<div class="wide"><table class="figures">{body}</table></div>'
-
-
-def _number(figure) -> str:
-    """What a cell is sorted by; empty for what is not measured, which comes last."""
-    value = value_of(figure)
-    return str(float(value)) if isinstance(value, int | float) else ""
 
 
 def _named_folder(name: str, found: Path, work_dir: Path) -> Path:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
-from pictures import to_uint8
-from sampling import Request
-from zoo.errors import ZooError
+from sampling import Request, after_each_step
+from zoo.datasets.png import to_uint8
+from zoo.hub.samples import class_arguments
 from zoo.pipelines import sample_generators
 
 MAX_MOMENTS = 25
@@ -32,21 +31,14 @@ def denoise(pipe, request: Request, tell: Callable) -> list[tuple[int, np.ndarra
     Raises:
         ZooError: If the model does not know a class.
     """
-    first, total = next(iter(pipe.class_names), None), request.settings["num_inference_steps"]
-    asked = {("class_labels" if name == first else name): label for name, label in request.classes.items()}
-    kept = []
+    total, kept = request.settings["num_inference_steps"], []
 
-    def keep(pipe, step: int, timestep, tensors: dict) -> dict:
+    def keep(step: int, tensors: dict) -> None:
         picture = to_uint8(pipe.preview(tensors["latents"])[0])
         kept.append((step + 1, picture))
         tell((step + 1, total, picture))
-        return tensors
 
-    call = {"generator": sample_generators(request.seed, [0]), "output_type": "np", "callback_on_step_end": keep}
-    try:
-        with torch.no_grad():
-            image = pipe(1, **call, **asked, **request.settings).images[0]
-    except (ValueError, TypeError) as error:  # a class or condition that this model does not know
-        raise ZooError(str(error)) from error
+    call = {"generator": sample_generators(request.seed, [0]), "output_type": "np"} | after_each_step(keep)
+    image = pipe(1, **call, **class_arguments(pipe, request.classes), **request.settings).images[0]
     kept[-1] = (kept[-1][0], to_uint8(image))
     return [kept[moment] for moment in moments_of(len(kept))]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from uploads import MAX_SPACING, MIN_SPACING, Slice
+from zoo.datasets.png import to_uint8
 from zoo.datasets.resample import resample_slice
 from zoo.errors import ZooError
 from zoo.metrics.copying import nearest_training
@@ -113,7 +114,7 @@ def with_spacing(found: Slice, spacing_mm: float | None, field_mm: float) -> Sli
 def on_grid(found: Slice, center: tuple[float, float], size: int, spacing_mm: float) -> torch.Tensor:
     """The slice on a square grid around a centre (row and column index): uint8 `(size, size)`."""
     pixels = resample_slice(found.pixels, found.spacing, size=size, new_spacing=spacing_mm, center=center)
-    return torch.from_numpy((np.clip(pixels, 0, 1) * 255).round().astype(np.uint8))
+    return torch.from_numpy(to_uint8(pixels))
 
 
 def find_heart(found: Slice, judge: Judge) -> tuple[tuple[float, float], torch.Tensor, Verdict]:

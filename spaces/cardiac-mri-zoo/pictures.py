@@ -22,11 +22,6 @@ CHOOSE = (
 )
 
 
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Floats in [0, 1] to 0 … 255."""
-    return (np.clip(images, 0, 1) * 255).round().astype(np.uint8)
-
-
 def data_uri(image: np.ndarray) -> str:
     """A uint8 image `(height, width)`, `(height, width, 1)` or `(height, width, 3)` as PNG, without any metadata."""
     buffer = io.BytesIO()

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from attached import Attached
-from sampling import SampledOnce, default_request, fields, works_in_steps
+from sampling import after_each_step, default_request, fields, works_in_steps
+from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.metrics.intervals import share_figure
 from zoo.pipelines import sample_generators
@@ -103,15 +104,11 @@ def synthetic_images(pipe, model: str, tell=lambda news: None) -> list[np.ndarra
     request = default_request(pipe, model, [None] * len(fields(pipe)), ROUND, secrets.randbelow(2**32))
     settings = dict(request.settings)
     if works_in_steps(pipe):
-
-        def on_step(pipe, step, timestep, tensors):
-            tell((step + 1, request.settings["num_inference_steps"]))
-            return tensors
-
-        settings["callback_on_step_end"] = on_step
+        total = request.settings["num_inference_steps"]
+        settings |= after_each_step(lambda step, tensors: tell((step + 1, total)))
     generators = sample_generators(request.seed, range(ROUND))
-    images = SampledOnce(pipe)(ROUND, generator=generators, output_type="np", **settings).images
-    return list((np.clip(images, 0, 1) * 255).round().astype(np.uint8))
+    images = pipe(ROUND, generator=generators, output_type="np", **settings).images
+    return list(to_uint8(images))
 
 
 def deal(game: Round, rng: random.Random | None = None) -> Round:

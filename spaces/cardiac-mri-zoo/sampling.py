@@ -155,12 +155,7 @@ def draw(pipe, request: Request, folder: Path, on_step: Callable | None = None) 
     """
     once, settings = SampledOnce(pipe), dict(request.settings)
     if on_step is not None and works_in_steps(pipe):
-
-        def callback(pipe, step, timestep, tensors: dict) -> dict:
-            on_step(step, tensors)
-            return tensors
-
-        settings["callback_on_step_end"] = callback
+        settings |= after_each_step(on_step)
     write(once, request, folder, "png", **settings)
     with open(folder / LIST_FILE, newline="") as file:
         rows = list(csv.DictReader(file))
@@ -168,6 +163,16 @@ def draw(pipe, request: Request, folder: Path, on_step: Callable | None = None) 
     images = images if images.ndim == 4 else images[..., None]
     classes = [{key: row[key] for key in row if key not in ("file", "seed", "index")} for row in rows]
     return Samples(request, once, images, classes, once.seconds)
+
+
+def after_each_step(on_step: Callable) -> dict:
+    """The keyword by which a pipeline's call takes a function that is given `(step, tensors)` after each step."""
+
+    def callback(pipe, step: int, timestep, tensors: dict) -> dict:
+        on_step(step, tensors)
+        return tensors
+
+    return {"callback_on_step_end": callback}
 
 
 def write(pipe, request: Request, folder: Path, format: str, **settings) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas
 import torch
 
-from pictures import to_uint8
 from zoo.datasets import png
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
@@ -173,4 +172,4 @@ def style_live(
 
 def _pixels(images: torch.Tensor) -> np.ndarray:
     """The first of images `(n, channels, height, width)` in [0, 1] as uint8 `(height, width, channels)`."""
-    return to_uint8(images[0].permute(1, 2, 0).float().cpu().numpy())
+    return png.to_uint8(images[0].permute(1, 2, 0).float().cpu().numpy())

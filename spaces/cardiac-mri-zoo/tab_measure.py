@@ -14,6 +14,7 @@ from catalogue import Catalogue
 from events import SAMPLING, sampling
 from hearts import COLOURS, describe, find_heart, nearest, on_grid, overlay, with_spacing
 from uploads import KINDS, MAX_BYTES, read_slice
+from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.metrics.functional import cc, ssim
 from zoo.pipelines import sample_generators
@@ -108,7 +109,7 @@ def _projection(pipe, model: str, found, center) -> str:
     if pipe.sample_size > 11:  # SSIM's window
         likeness = f"SSIM {ssim(image, near).item():.2f}, {likeness}"
     caption = f"Nearest image of {model}: {likeness} ({seconds:.1f} s)"
-    return pictures.figure(pictures.to_uint8(near[0, 0].numpy()), spacing, caption)
+    return pictures.figure(to_uint8(near[0, 0].numpy()), spacing, caption)
 
 
 def _neighbours(attached: Attached, found, center) -> str:

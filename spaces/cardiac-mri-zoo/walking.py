@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pictures import to_uint8
+from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.pipelines import GANPipeline, VAEPipeline, sample_generators
 

@@ -90,6 +90,14 @@ print(type(zoo.from_pretrained("zoo/dcgan")).__name__)
 """
 
 
+DESCRIPTION_ALONE = """
+import os
+os.environ["HF_HUB_CACHE"] = FOLDER
+from zoo.hub.loading import DESCRIPTION, find_folder
+print(sorted(path.name for path in find_folder("zoo/dcgan", files=DESCRIPTION).rglob("*")))
+"""
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> dict:
     """Where `uploaded` keeps what it did for the whole module."""
@@ -187,3 +195,8 @@ def test_with_diffusers_alone(hub, uploaded, tmp_path):
     assert (images["masks"] == masks).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
     # diffusers loads what a pipeline file imports once by its name, so the name has to tell the versions apart
     assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1", "paired_ddpm v2 v1"]
+
+
+def test_a_description_comes_without_weights(hub, uploaded, tmp_path):
+    output = hub.python(f"FOLDER = {str(tmp_path)!r}\n" + DESCRIPTION_ALONE)
+    assert output.strip() == "['model_index.json']"

@@ -156,7 +156,6 @@ def test_results_name_a_model_of_the_hub_by_its_id(pair, metrics, monkeypatch):
 
     snapshot = (pair / "tiny-ddpm").rename(pair / "0123abcd")  # the Hub's cache names folders by commit
     (snapshot / "metrics.json").write_text(json.dumps(metrics))
-    for module in ("catalogue", "comparing"):
-        monkeypatch.setattr(f"{module}.find_folder", lambda source: snapshot)
+    monkeypatch.setattr("catalogue.find_folder", lambda source, files: snapshot)
     found = comparing.read_results(Catalogue({"zoo/ddpm-acdc-64": "zoo/ddpm-acdc-64"}))
     assert '<th scope="row">zoo--ddpm-acdc-64</th>' in found.table

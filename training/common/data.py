@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 import zoo.datasets
 from zoo.errors import ZooError
+from zoo.warp import rotation_grid
 
 
 class ImageTensors(Dataset):
@@ -125,11 +126,7 @@ def augment(images: torch.Tensor, recipe) -> torch.Tensor:
         chosen = torch.rand(count, device=device) < recipe.augment_probability
         angle = (torch.rand(count, device=device) * 2 - 1) * math.radians(recipe.rotation_degrees) * chosen
         scale = 1 + (torch.rand(count, device=device) * 2 - 1) * recipe.zoom * chosen
-        rows = (
-            torch.stack([angle.cos(), -angle.sin(), torch.zeros_like(angle)], 1),
-            torch.stack([angle.sin(), angle.cos(), torch.zeros_like(angle)], 1),
-        )
-        grid = F.affine_grid(torch.stack(rows, 1) / scale[:, None, None], list(images.shape), align_corners=False)
+        grid = rotation_grid(angle, scale, images.shape)
         moved = F.grid_sample(images, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
         images = torch.where(chosen[:, None, None, None], moved.clamp(-1, 1), images)
     for wanted, axis in ((recipe.horizontal_flip, 3), (recipe.vertical_flip, 2)):

@@ -1,7 +1,9 @@
 """Photographs and radiographs: files that Pillow reads, cropped to a square and resized."""
 
+import contextlib
 import hashlib
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -21,13 +23,11 @@ def read_picture(path, channels: int) -> Image.Image:
     Raises:
         ZooError: If it cannot be read.
     """
-    try:
+    with _readable(path, f"one of {', '.join(ENDINGS)}"):
         picture = ImageOps.exif_transpose(Image.open(io.BytesIO(path.read_bytes())))
         if picture.mode.startswith(("I", "F")):  # Pillow would clip these at 255
             picture = Image.fromarray(png.to_uint8(intensity_window(np.asarray(picture), (0, 100))))
         return picture.convert("L" if channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ZooError(f"{path}: no readable picture ({error}); expected one of {', '.join(ENDINGS)}") from error
 
 
 def read_mask(path) -> Image.Image:
@@ -36,14 +36,21 @@ def read_mask(path) -> Image.Image:
     Raises:
         ZooError: If it cannot be read or stores something else.
     """
-    try:
+    with _readable(path, "a mask"):
         mask = Image.open(io.BytesIO(path.read_bytes()))
         labels = np.asarray(mask)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ZooError(f"{path}: no readable picture ({error}); expected a mask") from error
     if mask.mode not in ("L", "P"):
         raise ZooError(f"{path}: mask of mode {mask.mode}; expected 8-bit labels, grey or with a palette")
     return Image.fromarray(labels)
+
+
+@contextlib.contextmanager
+def _readable(path, expected: str) -> Iterator[None]:
+    """Turns what Pillow raises of a file that is no picture into one line."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ZooError(f"{path}: no readable picture ({error}); expected {expected}") from error
 
 
 def square(picture: Image.Image, size: int, crop: int | None = None, nearest: bool = False) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+DESCRIPTION = (layout.INDEX_FILE, "metrics.json")  # what says which model it is and how good
 # No *.py: code of the repo is not even downloaded
-_DOWNLOADED = [layout.INDEX_FILE, "*/*.json", "*/*.safetensors", "metrics.json"]
+WHOLE = (*DESCRIPTION, "*/*.json", "*/*.safetensors")
 
 
 def from_pretrained(
@@ -48,8 +50,19 @@ def from_pretrained(
     return load_pipeline(classes[name], folder, torch_dtype)
 
 
-def find_folder(path_or_id: str | os.PathLike, revision: str | None = None, token: str | None = None) -> Path:
+def find_folder(
+    path_or_id: str | os.PathLike,
+    revision: str | None = None,
+    token: str | None = None,
+    files: Sequence[str] = WHOLE,
+) -> Path:
     """The folder itself, or where the Hub's repo was downloaded to.
+
+    Args:
+        path_or_id (`str` or `os.PathLike`): A folder, or a repo id on the Hub.
+        revision (`str`, *optional*): Branch, tag or commit of the repo.
+        token (`str`, *optional*): For a private repo; the one of the environment or of `hf auth login` otherwise.
+        files (sequence of `str`): Patterns of the files to download: `WHOLE` or `DESCRIPTION`.
 
     Raises:
         ZooError: If there is no such folder or repo, or the repo is no model.
@@ -71,7 +84,7 @@ def find_folder(path_or_id: str | os.PathLike, revision: str | None = None, toke
     )
 
     try:
-        folder = snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=_DOWNLOADED)
+        folder = snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=list(files))
     except RevisionNotFoundError as error:
         raise ZooError(f"{path_or_id}: the repo has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:

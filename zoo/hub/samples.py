@@ -66,9 +66,7 @@ def write_samples(
     if with_masks and not hasattr(pipe, "num_labels"):
         raise ZooError(f"masks: expected a model of images with masks, got one of family {pipe.family}")
     suffix, write = _writer(pipe, format)
-    conditions = _check_classes(pipe, classes or {})
-    first = next(iter(pipe.class_names), None)
-    call = {("class_labels" if name == first else name): label for name, label in conditions.items()}
+    call = class_arguments(pipe, classes or {})
     batches = [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     pipe.set_progress_bar_config(disable=len(batches) > 1 or not progress)  # of one batch it shows the steps
     rows = []
@@ -101,8 +99,16 @@ def _write_table(path: Path, columns: list[str], rows: list[list]) -> None:
         table.writerows(rows)
 
 
-def _check_classes(pipe, classes: dict[str, str]) -> dict[str, str]:
-    """The classes as given, if the model knows them."""
+def class_arguments(pipe, classes: dict[str, str]) -> dict[str, str]:
+    """The keywords by which a pipeline's call takes classes: the first condition is `class_labels`, as in diffusers.
+
+    Args:
+        pipe: A pipeline of `zoo.pipelines`.
+        classes (`dict[str, str]`): Class name, or `"any"`, by condition.
+
+    Raises:
+        ZooError: If the model does not know a condition or a class.
+    """
     for condition, label in classes.items():
         known = pipe.class_names.get(condition)
         if known is None:
@@ -110,7 +116,8 @@ def _check_classes(pipe, classes: dict[str, str]) -> dict[str, str]:
             raise ZooError(f"{condition}: not a condition of this model, which has {conditions}")
         if label not in (*known, "any"):
             raise ZooError(f"{condition}: unknown class {label!r}, expected one of {', '.join(known)} or any")
-    return classes
+    first = next(iter(pipe.class_names), None)
+    return {("class_labels" if name == first else name): label for name, label in classes.items()}
 
 
 def _class_names(pipe, call: dict, generators: list) -> list[list[str]]:

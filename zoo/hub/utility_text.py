@@ -1,6 +1,6 @@
 """What group `utility` says: one table, and one sentence on whether the samples help."""
 
-from zoo.hub.figures_text import is_share
+from zoo.hub.figures_text import is_share, metric_name
 from zoo.hub.tables import to_text
 
 HEAD = ["Tested on real patients", "real images alone", "samples alone (CAS)", "both (NAS)", "change by adding samples"]
@@ -8,7 +8,7 @@ TITLE = (
     "Accuracy by slice, balanced by class; Dice with a share of the real patients. "
     "Mean ± standard deviation over seeds [95 % interval]"
 )
-CLASSIFIERS = {"hog_svm": "HOG + SVM", "cnn": "CNN"}
+CLASSIFIERS = ("hog_svm", "cnn")
 TASKS = {"": "all classes", "_hcm": "HCM against the rest"}
 FURTHER = {"accuracy": "unbalanced", "patient_vote": "by patient"}
 CASES = {"shared_generator": "shared generator", "same_data": "same data"}
@@ -23,13 +23,13 @@ def utility_table(group: dict) -> list[list[str]]:
         group (`dict`): Group `utility` of `metrics.json`.
     """
     lines = []
-    for classifier, title in CLASSIFIERS.items():
+    for classifier in CLASSIFIERS:
         for task, name in TASKS.items():
             arms = [_parts(group.get(f"{arm}_{classifier}{task}", {})) for arm in ARMS]
             for part in {**arms[0], **arms[1], **arms[2]}:
                 figures, key = [arm.get(part, {}) for arm in arms], f"nas_{classifier}"
                 cells = [*(_cell(figure, key) for figure in figures), _change(figures[-1], key)]
-                lines.append([f"{title}, {name}{part}", *cells])
+                lines.append([f"{metric_name(classifier)}, {name}{part}", *cells])
     for key, figure in group.items():
         case, _, share = key.removeprefix("dice_").rpartition("_")
         if key.startswith("dice_") and case in CASES:

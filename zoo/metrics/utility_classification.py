@@ -25,7 +25,6 @@ SVM_C = 0.01
 SVM_SECONDS = 0.005  # an image, its copy and its part of three trainings
 # A pathology that is also told from all the others together
 SINGLED_OUT = "HCM"
-TITLES = {"hog_svm": "HOG + SVM", "cnn": "CNN"}
 DESCRIPTIONS = {
     "hog_svm": f"histograms of oriented gradients ({HOG_CELLS}x{HOG_CELLS} cells, 9 directions) of each image and of a "
     f"moved copy of it, linear SVM (C {SVM_C}), real and synthetic images of equal weight",
@@ -189,7 +188,7 @@ def classification_figures(
     for name, classifier in classifiers.items():
         runs = [
             classifier(images, [task for task, _ in tasks.values()], arms, unseen.images, seed)
-            for seed in track(seeds, f"  {TITLES[name]}", disable=not progress)
+            for seed in track(seeds, f"  {name}", disable=not progress)
         ]
         for index, (ending, (_, right)) in enumerate(tasks.items()):
             scores = {arm: torch.stack([run[arm][index] for run in runs]) for arm in ARMS}

@@ -123,6 +123,7 @@ def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor
         logits (`torch.Tensor` of shape `(batch_size, num_classes, height, width)`): Scores of the labels.
         masks (`torch.Tensor` of shape `(batch_size, height, width)`): int64 labels, 0 the background.
     """
+    logits = logits.float()
     probability, truth = logits.softmax(1)[:, 1:], F.one_hot(masks, logits.shape[1]).movedim(-1, 1)[:, 1:]
     overlap, total = (probability * truth).sum((0, 2, 3)), (probability + truth).sum((0, 2, 3))
     return F.cross_entropy(logits, masks) + 1 - ((2 * overlap + 1) / (total + 1)).mean()

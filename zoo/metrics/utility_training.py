@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from zoo.warp import rotation_grid
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -62,9 +64,7 @@ def augment(images: torch.Tensor, masks: torch.Tensor | None = None) -> tuple[to
     """
     amounts = torch.rand(3, len(images)).to(images.device) * 2 - 1  # drawn on the CPU: alike on every device
     angle, scale = math.radians(20) * amounts[0], 1 + 0.1 * amounts[1]
-    zero = torch.zeros_like(angle)
-    rows = [torch.stack(row, 1) for row in ((angle.cos(), -angle.sin(), zero), (angle.sin(), angle.cos(), zero))]
-    grid = F.affine_grid(torch.stack(rows, 1) / scale[:, None, None], list(images.shape), align_corners=False)
+    grid = rotation_grid(angle, scale, images.shape)
     moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     moved = (moved * torch.exp(0.2 * amounts[2])[:, None, None, None]).clamp(-1, 1)
     if masks is None:
