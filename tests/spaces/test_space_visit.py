@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import threading
 import time
 import zipfile
 
@@ -13,7 +12,9 @@ import psutil
 import pytest
 from PIL import Image
 
-DRAWN = ["drawn"] * 3
+import space_load
+
+DRAWN = space_load.DRAWN
 
 
 @pytest.fixture
@@ -132,45 +133,14 @@ def test_no_file_is_served_that_was_not_given(site, kept):
         assert "complete" not in told and "secret" not in told and "root:" not in told
 
 
-def crowd(site, monkeypatch, users: int, seconds: float) -> tuple[list[float], list[str], list[float]]:
-    """Users who ask the GAN without pause: how long each answer took, errors, and memory over time in MB."""
+@pytest.mark.parametrize(
+    ("users", "seconds"), [(10, 10), pytest.param(50, 60, marks=pytest.mark.slow)], ids=["ten", "fifty"]
+)
+def test_many_users_at_once(site, monkeypatch, users, seconds):
     clients = [site.client(monkeypatch) for _ in range(users)]
-    process, took, errors, memory = psutil.Process(), [], [], []
-    clients[0].predict("a-gan", *DRAWN, 4, 0, 1, 1, api_name="/generate")
-    end = time.monotonic() + seconds
-
-    def user(number: int) -> None:
-        seed = number * 10_000
-        while time.monotonic() < end:
-            start, seed = time.monotonic(), seed + 1
-            try:
-                status = clients[number].predict("a-gan", *DRAWN, 4, seed, 1, 1, api_name="/generate")[0]
-                assert status.startswith("**4 images**"), status
-            except Exception as error:
-                errors.append(repr(error))
-            took.append(time.monotonic() - start)
-
-    threads = [threading.Thread(target=user, args=(number,)) for number in range(users)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        memory.append(process.memory_info().rss / 1e6)
-        time.sleep(0.5)
-    return took, errors, memory
-
-
-def test_ten_users_at_once(site, monkeypatch):
-    took, errors, memory = crowd(site, monkeypatch, users=10, seconds=10)
-    assert errors == [] and len(took) >= 10
-    assert memory[-1] - memory[len(memory) // 2] < 100  # MB
-
-
-@pytest.mark.slow
-def test_fifty_users_at_once_for_a_minute(site, monkeypatch):
-    took, errors, memory = crowd(site, monkeypatch, users=50, seconds=60)
-    assert errors == [] and len(took) >= 50
-    half = len(memory) // 2
-    assert memory[-1] - memory[half] < 100  # MB; caches fill in the first half
+    found = space_load.crowd(clients, "a-gan", seconds, psutil.Process())
+    assert found.errors == [] and len(found.took) >= users
+    assert found.growth < 100  # MB
 
 
 @pytest.mark.slow
