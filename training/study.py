@@ -4,8 +4,9 @@
 
 `make study-a`, `study-b` and `study-c` type this; `outputs/study_a/report.md` is what comes out. At a fraction of 1.0
 each system is trained for as many epochs as in its study and judged with all groups of the protocol at 1,000 samples. A
-smaller fraction is a trial of the machinery: that share of the epochs (at least one) and of the samples (at least 50),
-and no Fréchet distances, which the protocol refuses at other counts. A model that is finished is not trained again.
+smaller fraction is a trial of the machinery: that share of the epochs (at least one; of the iterations of a style
+transfer) and of the samples (at least 50), and no Fréchet distances, which the protocol refuses at other counts. A
+model that is finished is not trained again.
 
     python training/study.py a --published README.md
 
@@ -51,18 +52,20 @@ class System:
         key (`str`): The name of its recipe and of its run's folder.
         title (`str`): As the study calls it.
         script (`str`): The training script.
+        made_of (`str`, *optional*): The key of the trained system that this one is configured of, without training.
         data (`str`): Where its images come from: `acdc`, `mednist` or `isic`.
         classes (`str`, *optional*): The only class that it is trained on.
         reported (`dict`): The study's figures by their names there.
         also (`str`): What else the study reports.
         dataset, folder (`Path`): What it is trained on, and its run.
-        plan (`dict`): Recipe, epochs and fingerprint of the dataset: a run that was begun by another plan is another.
+        plan (`dict`): Recipe, length and fingerprint of the dataset: a run that was begun by another plan is another.
     """
 
     key: str
     title: str
     script: str
     data: str
+    made_of: str | None = None
     classes: str | None = None
     reported: dict = field(default_factory=dict)
     also: str = ""
@@ -71,8 +74,13 @@ class System:
     plan: dict = field(default_factory=dict)
 
     @property
-    def epochs(self) -> int:
-        return self.plan["epochs"]
+    def unit(self) -> str:
+        """What the fraction is one of: the length of its training, or of each of its samplings if it has none."""
+        return "num_iterations" if self.made_of else "epochs"
+
+    @property
+    def length(self) -> int:
+        return self.plan[self.unit]
 
     @property
     def metrics(self) -> dict:
@@ -136,6 +144,8 @@ class Study(Shell):
         file = self.recipes / f"{system.key}.yaml"
         if not file.is_file():
             return f"no recipe {file}"
+        if system.made_of and not (self.recipes / f"{system.made_of}.yaml").is_file():
+            return f"no recipe of {system.made_of}, which it is made of"
         recipe = yaml.safe_load(file.read_text())
         if system.data in self.datasets:
             source = self.datasets[system.data]
@@ -151,8 +161,8 @@ class Study(Shell):
             return f"needs --{OPTIONS[system.data]} (make: {OPTIONS[system.data].upper()}=…)"
         info = zoo.datasets.load(system.dataset).info
         system.folder = self.output / f"{info['preset']}-{self.fraction:g}" / system.key
-        epochs = max(1, round(recipe["epochs"] * self.fraction))
-        system.plan = {"recipe": recipe, "epochs": epochs, "dataset": info["fingerprint"]}
+        length = max(1, round(recipe[system.unit] * self.fraction))
+        system.plan = {"recipe": recipe, system.unit: length, "dataset": info["fingerprint"]}
         return None
 
     def built(self, source: Path, system: System, preset: str) -> Path:
@@ -186,12 +196,16 @@ class Study(Shell):
         resume = (system.folder / "checkpoints" / "last").is_dir()
         if not resume:
             shutil.rmtree(system.folder, ignore_errors=True)  # it stopped before its first checkpoint
-        self.say(f"Training {system.title}, {system.epochs:,} epoch(s)")
+        self.say(f"{'Making' if system.made_of else 'Training'} {system.title}, {system.unit} {system.length:,}")
         self.remember(system, {"plan": system.plan})
         chosen = ["--config", self.recipes / f"{system.key}.yaml", "--dataset", system.dataset]
-        chosen += ["--output_dir", system.folder.parent, "--name", system.key, "--epochs", system.epochs]
+        chosen += ["--output_dir", system.folder.parent, "--name", system.key, f"--{system.unit}", system.length]
         script = f"training/{system.script}"
-        self.command("accelerate", "launch", *ONE_PROCESS, script, *chosen, *(["--resume"] if resume else []))
+        if system.made_of:
+            source = system.folder.with_name(system.made_of) / "pipeline"
+            self.command("python", script, *chosen, "--content_model", source)
+        else:
+            self.command("accelerate", "launch", *ONE_PROCESS, script, *chosen, *(["--resume"] if resume else []))
         if not (system.folder / "pipeline").is_dir():
             raise ZooError(f"{system.folder}: the training ended without a model")
         self.remember(system, {"plan": system.plan, "trained": True})

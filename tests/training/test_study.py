@@ -40,6 +40,20 @@ epochs: 50
 network: {latent_dim: 4, hidden_dims: [8]}
 batch_size: 32
 """
+CVAE = """
+name: ignored
+family: cvae
+dataset: outputs/data/acdc-64
+epochs: 50
+network: {latent_dim: 4, block_out_channels: [8, 8, 8], final_channels: 8, extra_layers: 0}
+batch_size: 32
+"""
+STYLE = """
+name: ignored
+dataset: outputs/data/acdc-64
+content_model: overridden
+num_iterations: 300
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +80,10 @@ def typed(monkeypatch):
         words = list(map(str, words))
         lines.append(words)
         self.commands.append(" ".join(words))
-        if words[0] == "accelerate":
-            script, *arguments = words[words.index("no", words.index("--dynamo_backend")) + 1 :]
+        if words[0] in ("accelerate", "python"):
+            script, *arguments = words[1:]
+            if words[0] == "accelerate":
+                script, *arguments = words[words.index("no", words.index("--dynamo_backend")) + 1 :]
             importlib.import_module(Path(script).stem).main(arguments)
             AcceleratorState._reset_state(reset_partial_state=True)
             GradientState._reset_state()
@@ -148,10 +164,26 @@ def test_a_whole_study(typed, recipes, tiny, tmp_path):
         study.Study("a", 0.01, given, changed, output).run()
 
 
+def test_a_style_transfer_is_made_of_the_studys_own_cvae(typed, tiny, tmp_path):
+    recipes = tmp_path / "study_b"
+    recipes.mkdir()
+    (recipes / "style-transfer.yaml").write_text(STYLE)
+    text = study.Study("b", 0.01, {"acdc": tiny}, recipes, tmp_path / "first").run().read_text()
+    assert "- CVAE with style transfer: no recipe of cvae, which it is made of" in text and typed == []
+    (recipes / "cvae.yaml").write_text(CVAE)
+    text = study.Study("b", 0.01, {"acdc": tiny}, recipes, tmp_path / "second").run().read_text()
+    rows = rows_of(text)
+    assert list(rows)[:2] == ["CVAE", "CVAE with style transfer"]
+    assert rows["CVAE with style transfer"]["SSIM, here"] != rows["CVAE"]["SSIM, here"] != "–"
+    pipe = zoo.from_pretrained(tmp_path / "second" / "phantom-64-0.01" / "style-transfer" / "pipeline")
+    assert pipe.default_settings["num_iterations"] == 3
+    assert any(line.startswith("python training/make_style_transfer.py") for line in text.splitlines())
+
+
 def test_an_interrupted_training_goes_on_and_one_without_checkpoint_starts_anew(pretend, recipes, tiny, tmp_path):
     one = study.Study("a", 0.01, {"acdc": tiny}, recipes, tmp_path)
     (system,) = [system for system in one.systems if system.key == "ddpm"]
-    assert one.prepare(system) is None and system.epochs == 2
+    assert one.prepare(system) is None and system.length == 2
     one.remember(system, {"plan": system.plan})
     (system.folder / "metrics.jsonl").write_text("{}\n")  # from a run that the training script would refuse to touch
     one.train(system)
@@ -170,7 +202,7 @@ def test_the_whole_study_is_judged_under_the_whole_protocol(pretend, recipes, ti
     (system,) = [system for system in one.systems if system.key == "vae"]
     one.prepare(system)
     one.evaluate(system)
-    assert system.epochs == 50
+    assert system.length == 50
     assert "--samples 1000" in pretend[-1] and "--groups" not in pretend[-1]
     assert "A trial" not in one.conditions([system])
 
