@@ -10,6 +10,8 @@ _NAMES = {
     "ms_ssim": "MS-SSIM of pairs",
     "ms_ssim_train": "MS-SSIM of pairs, training images",
     "ssim_train": "SSIM of pairs, training images",
+    "ms_ssim_dark": "MS-SSIM of pairs on dark ground",
+    "ssim_dark": "SSIM of pairs on dark ground",
     "share_copies": "share of copies",
     "share_copies_real": "share of copies, real images",
     "share_copies_real_test": "share of copies, real test images",

@@ -8,6 +8,7 @@ from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import figure, folds, jackknife_error
 
 NUM_PAIRS = 1000
+MIXED = (0.2, 0.8)  # share of images on dark ground between which a set is a mixture of negatives and positives
 
 
 def random_pairs(ids: list[str], seed: int, count: int = NUM_PAIRS) -> torch.Tensor:
@@ -27,15 +28,32 @@ def random_pairs(ids: list[str], seed: int, count: int = NUM_PAIRS) -> torch.Ten
     return torch.tensor(pairs)
 
 
+def on_dark_ground(images: torch.Tensor) -> torch.Tensor:
+    """Which images `(n, channels, height, width)` in [0, 1] have an outermost ring of pixels darker than mid grey."""
+    ring = torch.ones(images.shape[2:], dtype=torch.bool)
+    ring[1:-1, 1:-1] = False
+    return images[:, :, ring].mean((1, 2)) < 0.5
+
+
 def diversity_row(images: ImageSet, seed: int) -> dict:
-    """Mean MS-SSIM and SSIM over 1,000 random pairs; their intervals leave out patients with all pairs they are in."""
+    """Mean MS-SSIM and SSIM over 1,000 random pairs; their intervals leave out patients with all pairs they are in.
+
+    In a set of images and negatives, as a training that inverts at random leads to, two images are unlike already if
+    one is a negative. Of such a set the same is given of the pairs on dark ground alone, as `ms_ssim_dark` and
+    `ssim_dark`.
+    """
     pairs = random_pairs(images.ids, seed)
     first, second = (images[pairs[:, side]].floats for side in (0, 1))
-    fold = folds(images.ids)[pairs]
+    fold, patients = folds(images.ids)[pairs], len(set(images.ids))
+    dark = on_dark_ground(images.floats)
+    kept = {"": torch.ones(len(pairs), dtype=torch.bool)}
+    if MIXED[0] <= dark.double().mean() <= MIXED[1]:
+        kept["_dark"] = dark[pairs].all(1)
     row = {}
     for name, metric in (("ms_ssim", ms_ssim), ("ssim", ssim)):
         values = metric(first, second)
-        left_out = [values[(fold != k).all(1)].mean() for k in range(int(fold.max()) + 1)]
-        row[name] = figure(values.mean(), jackknife_error(left_out), len(set(images.ids)))
-        row[name]["std"] = values.std().item()
+        for ending, of_these in kept.items():
+            left_out = [values[of_these & (fold != k).all(1)].mean() for k in range(int(fold.max()) + 1)]
+            own = values[of_these]
+            row[name + ending] = figure(own.mean(), jackknife_error(left_out), patients) | {"std": own.std().item()}
     return row
