@@ -31,6 +31,7 @@ class ClassifierRecipe(Recipe):
     conditions: list[str]
     network: str = "SkinLesNet"
     block_out_channels: list[int] | None = None  # of SkinLesNet
+    hidden_sizes: list[int] | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
     backbone: str | None = None  # trained weights of a ResNet, a folder or Hub id
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
@@ -62,7 +63,9 @@ def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dic
         "pixel_spacing_mm": spacing,
     }
     if recipe.network == "ResNet50Classifier":
-        network = network_class(**common)
+        sizes = recipe.hidden_sizes
+        widths = {"hidden_sizes": sizes, "embedding_size": sizes[0] // 4} if sizes else {}
+        network = network_class(**common, **widths)
         if recipe.backbone:
             network.load_backbone(recipe.backbone)
         return network

@@ -1,4 +1,5 @@
 import functools
+from types import SimpleNamespace
 import json
 
 import pytest
@@ -72,6 +73,16 @@ def test_a_resnet_with_a_trained_backbone_moves_its_head_alone(recipe, tmp_path,
     for name, weight in backbone.named_parameters():
         assert torch.equal(trained.backbone.get_parameter(name), weight)
     assert trained.head[0].weight.shape == (8, 8) and list(trained.config.class_names["phase"]) == ["ED", "ES"]
+
+
+def test_a_narrow_resnet_has_the_depth_of_the_wide_one():
+    sizes = {"network": "ResNet50Classifier", "hidden_sizes": [8, 16, 24, 32]}
+    chosen = train_classifier.ClassifierRecipe(name="narrow", dataset="none", conditions=["phase"], **sizes)
+    data = SimpleNamespace(images=torch.zeros(1, 1, 16, 16, dtype=torch.uint8))
+    network = train_classifier.build_network(chosen, data, {"phase": ["ED", "ES"]}, 2.0)
+    assert network.config.hidden_sizes == [8, 16, 24, 32] and network.config.embedding_size == 2
+    assert [len(stage.layers) for stage in network.backbone.encoder.stages] == [3, 4, 6, 3]
+    assert network.eval()(torch.zeros(1, 1, 16, 16))["phase"].shape == (1, 2)
 
 
 def test_a_condition_that_is_left_open_says_nothing():
