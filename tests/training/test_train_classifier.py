@@ -1,6 +1,6 @@
 import functools
-from types import SimpleNamespace
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
