@@ -26,6 +26,8 @@ def test_pairs_on_dark_ground_are_told_of_a_mixture_alone():
     plain, mixed = diversity.diversity_row(images(0), 0), diversity.diversity_row(images(20), 0)
     assert set(plain) == {"ms_ssim", "ssim"} and set(mixed) == {*plain, "ms_ssim_dark", "ssim_dark"}
     assert set(diversity.diversity_row(images(39), 0)) == set(plain)  # nearly all are negatives
+    few = images(38)[torch.arange(32, 40)]  # two on dark ground: without one of them there is no pair
+    assert set(diversity.diversity_row(few, 0)) == set(plain)
     assert mixed["ssim"]["value"] < plain["ssim"]["value"] - 0.05 < mixed["ssim_dark"]["value"]
 
 

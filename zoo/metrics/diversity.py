@@ -45,15 +45,16 @@ def diversity_row(images: ImageSet, seed: int) -> dict:
     pairs = random_pairs(images.ids, seed)
     first, second = (images[pairs[:, side]].floats for side in (0, 1))
     fold, patients = folds(images.ids)[pairs], len(set(images.ids))
+    without = [(fold != k).all(1) for k in range(int(fold.max()) + 1)]
     dark = on_dark_ground(images.floats)
     kept = {"": torch.ones(len(pairs), dtype=torch.bool)}
-    if MIXED[0] <= dark.double().mean() <= MIXED[1]:
-        kept["_dark"] = dark[pairs].all(1)
+    both = dark[pairs].all(1)
+    if MIXED[0] <= dark.double().mean() <= MIXED[1] and all((both & rest).any() for rest in without):
+        kept["_dark"] = both
     row = {}
     for name, metric in (("ms_ssim", ms_ssim), ("ssim", ssim)):
         values = metric(first, second)
         for ending, of_these in kept.items():
-            left_out = [values[of_these & (fold != k).all(1)].mean() for k in range(int(fold.max()) + 1)]
-            own = values[of_these]
+            own, left_out = values[of_these], [values[of_these & rest].mean() for rest in without]
             row[name + ending] = figure(own.mean(), jackknife_error(left_out), patients) | {"std": own.std().item()}
     return row
