@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from zoo.datasets.png import to_uint8
+from zoo.png import to_uint8
 
 
 def image_grid(images: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -> Image.Image:

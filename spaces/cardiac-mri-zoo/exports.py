@@ -6,7 +6,8 @@ from pathlib import Path
 import datasets
 
 from sampling import OPEN, Samples, write
-from zoo.datasets import png, save
+from zoo import png
+from zoo.datasets import save
 from zoo.datasets.built import assemble
 from zoo.datasets.schema import SPACING
 from zoo.hub.cards import SOURCES, UNKNOWN_SOURCE

@@ -15,10 +15,10 @@ import torch
 
 from attached import Attached
 from sampling import after_each_step, default_request, fields, works_in_steps
-from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.metrics.intervals import share_figure
 from zoo.pipelines import sample_generators
+from zoo.png import to_uint8
 
 VARIABLE, REPO_VARIABLE = "ZOO_ANSWERS", "ZOO_ANSWERS_REPO"
 COLUMNS = ["time", "reader", "model", "reference", "mode", "number", "truth", "answer", "correct", "seconds"]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas
 import torch
 
-from zoo.datasets import png
+from zoo import png
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
 from zoo.pipelines.style_transfer import FeatureNetwork, transfer

@@ -14,10 +14,10 @@ from catalogue import Catalogue
 from events import SAMPLING, sampling
 from hearts import COLOURS, describe, find_heart, nearest, on_grid, overlay, with_spacing
 from uploads import KINDS, MAX_BYTES, read_slice
-from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.metrics.functional import cc, ssim
 from zoo.pipelines import sample_generators
+from zoo.png import to_uint8
 
 HELP = f"""
 Upload a short-axis slice of a heart: {KINDS}, up to {MAX_BYTES >> 20} MB. You see what a segmenter finds in it, how

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from zoo.datasets.png import to_uint8
 from zoo.errors import ZooError
 from zoo.pipelines import GANPipeline, VAEPipeline, sample_generators
+from zoo.png import to_uint8
 
 FRAMES = 13
 CODE_LIMIT = 2.0  # InfoGAN's continuous codes are drawn from -1 to 1; beyond, the network extrapolates

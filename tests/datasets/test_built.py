@@ -2,8 +2,8 @@ import datasets
 import numpy as np
 import pytest
 
-from zoo import ZooError
-from zoo.datasets import PRESETS, BuiltDataset, check_compatible, images, png
+from zoo import ZooError, png
+from zoo.datasets import PRESETS, BuiltDataset, check_compatible, images
 from zoo.datasets.built import assemble
 
 

@@ -96,3 +96,9 @@ def test_importing_the_package_is_light():
     code = "import zoo, sys; print(zoo.from_pretrained.__name__, {'torch', 'diffusers', 'datasets'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["from_pretrained", "set()"]
+
+
+def test_writing_samples_needs_no_library_of_datasets():
+    code = "import zoo.hub.samples, sys; print('datasets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import zoo.datasets
-from zoo.datasets import BuiltDataset, png
+from zoo import png
+from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
 from zoo.metrics import evaluate
 from zoo.metrics.functional import measure_anatomy

@@ -6,7 +6,8 @@ import datasets
 import numpy as np
 import torch
 
-from zoo.datasets import BuiltDataset, png
+from zoo import png
+from zoo.datasets import BuiltDataset
 
 NAMES = ["NOR", "HCM"]
 WALLS = (0.1, 0.18)  # of the size

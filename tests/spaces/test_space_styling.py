@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.datasets import png
+from zoo import png
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
 

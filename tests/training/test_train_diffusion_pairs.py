@@ -16,7 +16,7 @@ import zoo.datasets
 from common.data import ImageTensors, augment, to_network
 from common.pairs import LABELS, PairTensors, settle_masks
 from train_diffusion import diffusion_loss, network_input
-from zoo.datasets import png
+from zoo import png
 from zoo.errors import ZooError
 
 TINY = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.acdc_files import find_patients, read_cine, read_frames, read_info
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.nifti import Volume

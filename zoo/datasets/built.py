@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import datasets
 import numpy as np
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.presets import PRESETS
 from zoo.errors import ZooError
 

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import datasets
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.pictures import ENDINGS, content_hash, read_mask, read_picture, square
 from zoo.datasets.presets import get_preset

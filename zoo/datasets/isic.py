@@ -7,7 +7,7 @@ import os
 import datasets
 import numpy as np
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.class_folders import check_classes
 from zoo.datasets.pictures import content_hash, read_picture, square

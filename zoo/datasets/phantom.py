@@ -5,7 +5,7 @@ import numpy as np
 from scipy import ndimage
 from tqdm.auto import tqdm
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.phantom_heart import DISEASES, Heart, Sections
 from zoo.datasets.presets import Preset, get_preset

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.resample import intensity_window
 from zoo.errors import ZooError
 

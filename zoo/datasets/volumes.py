@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import datasets
 import numpy as np
 
-from zoo.datasets import png
+from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.dicom import group_series, read_dicom, to_volume
 from zoo.datasets.nifti import Volume, read_nifti

@@ -14,7 +14,7 @@ import datasets
 import torch
 from datasets import Features, Image, Value
 
-from zoo.datasets import png
+from zoo import png
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.pipelines.style_transfer import FeatureNetwork, transfer
