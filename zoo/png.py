@@ -11,12 +11,17 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
+def channels_last(images) -> np.ndarray:
+    """A tensor `(n, channels, height, width)` of floats in [0, 1] as uint8 pixels `(n, height, width, channels)`."""
+    return to_uint8(images.detach().float().permute(0, 2, 3, 1).cpu().numpy())
+
+
 def encode(image: np.ndarray | None) -> dict | None:
-    """A uint8 array `(height, width)` or `(height, width, 3)` as an embedded PNG; `None` stays `None`."""
+    """A uint8 array `(height, width)` or `(height, width, 1 or 3)` as an embedded PNG; `None` stays `None`."""
     if image is None:
         return None
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
+    Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image).save(buffer, "PNG")
     return {"bytes": buffer.getvalue(), "path": None}
 
 

@@ -167,9 +167,5 @@ def style_live(
         raise ZooError(str(error)) from error
     losses = found.style_losses[0].item(), found.style_losses[-1].item()
     seconds = time.perf_counter() - start
-    return Styled(_pixels(content), None if style is None else _pixels(style), _pixels(found.images), losses, seconds)
-
-
-def _pixels(images: torch.Tensor) -> np.ndarray:
-    """The first of images `(n, channels, height, width)` in [0, 1] as uint8 `(height, width, channels)`."""
-    return png.to_uint8(images[0].permute(1, 2, 0).float().cpu().numpy())
+    shown = (None if images is None else png.channels_last(images)[0] for images in (content, style, found.images))
+    return Styled(*shown, losses, seconds)

@@ -5,7 +5,7 @@ import torch
 
 from zoo.errors import ZooError
 from zoo.pipelines import GANPipeline, VAEPipeline, sample_generators
-from zoo.png import to_uint8
+from zoo.png import channels_last, to_uint8
 
 FRAMES = 13
 CODE_LIMIT = 2.0  # InfoGAN's continuous codes are drawn from -1 to 1; beyond, the network extrapolates
@@ -60,7 +60,7 @@ def walk(pipe, seeds: tuple[int, int], pathology: str | None = None, count: int 
     ends = [sample_generators(seed, [0]) for seed in seeds]
     if isinstance(pipe, VAEPipeline):
         start, end = (torch.randn(pipe.latent_dimensions, generator=generators[0]) for generators in ends)
-        return _to_uint8(pipe.vae.decode(slerp(start, end, count).to(pipe.device)))
+        return channels_last(pipe.vae.decode(slerp(start, end, count).to(pipe.device)) / 2 + 0.5)
     try:
         labels = [pipe.draw_labels(pathology, {}, generators) for generators in ends][0]
     except ValueError as error:
@@ -70,7 +70,8 @@ def walk(pipe, seeds: tuple[int, int], pathology: str | None = None, count: int 
     codes = first + share * (last - first)
     latents = pipe.prior.join(slerp(start[0], end[0], count), category.expand(count), codes).to(pipe.device)
     network = pipe.generator_model
-    return _to_uint8(network(latents, labels.expand(count, -1)) if pipe.class_names else network(latents))
+    images = network(latents, labels.expand(count, -1)) if pipe.class_names else network(latents)
+    return channels_last(images / 2 + 0.5)
 
 
 def with_codes(pipe, seed: int, category: int | None, codes: list[float]) -> np.ndarray:
@@ -84,8 +85,3 @@ def with_codes(pipe, seed: int, category: int | None, codes: list[float]) -> np.
         return to_uint8(pipe(1, generator=sample_generators(seed, [0]), output_type="np", **settings).images[0])
     except (ValueError, TypeError) as error:
         raise ZooError(str(error)) from error
-
-
-def _to_uint8(images: torch.Tensor) -> np.ndarray:
-    """Images `(n, channels, height, width)` in [-1, 1] as pixels `(n, height, width, channels)`."""
-    return to_uint8((images.float() / 2 + 0.5).permute(0, 2, 3, 1).cpu().numpy())

@@ -135,13 +135,14 @@ def style_sweep(
         style = None if nearest is None else pipe.checked(style_images[nearest[index]][None], "style_images")
         grams = pipe.style() if style is None else networks[name].grams(style)
         rows = _sweep_one(networks[name], content, grams, grid, segment, spacing)
+        style_image = style if store_style_images else None
         same = {
             "feature_network": name,
             "num_iterations": grid.num_iterations,
             "content_index": index,
             "style_index": None if nearest is None else nearest[index],
-            "content_image": _encode(content),
-            "style_image": _encode(style) if store_style_images and style is not None else None,
+            "content_image": png.encode(png.channels_last(content)[0]),
+            "style_image": None if style_image is None else png.encode(png.channels_last(style_image)[0]),
         }
         _write_part(file, [same | row for row in rows])
     return folder
@@ -169,7 +170,7 @@ def _sweep_one(
             except ValueError as error:
                 raise ZooError(f"sweep: {error}") from error
             row = {
-                "image": _encode(found.images),
+                "image": png.encode(png.channels_last(found.images)[0]),
                 "style_loss_before": found.style_losses[0].item(),
                 "style_loss": found.style_losses[-1].item(),
                 "content_loss": found.content_losses[-1].item(),
@@ -214,12 +215,6 @@ def _write_part(file: Path, rows: list[dict]) -> None:
         temporary.unlink(missing_ok=True)
         if shown:
             datasets.enable_progress_bars()
-
-
-def _encode(image: torch.Tensor) -> dict:
-    """An image `(1, channels, height, width)` in [0, 1] as an embedded PNG."""
-    array = png.to_uint8(image[0].permute(1, 2, 0).float().cpu().numpy())
-    return png.encode(array[..., 0] if array.shape[-1] == 1 else array)
 
 
 def _number(value: torch.Tensor) -> float | None:
