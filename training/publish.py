@@ -2,19 +2,19 @@
 
     python training/publish.py outputs/runs/ddpm-acdc-64 --num_inference_steps 25
 
-`cardiac-zoo evaluate` then adds the figures. The sampler's settings are to be chosen with `--split validation`.
+`cardiac-zoo evaluate` then adds the figures. `compare_sampling.py` helps to choose the sampler's settings.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-import diffusers
 import torch
 
 import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
+from common.schedulers import sampler_named
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.hub.cards import render_card
@@ -36,10 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     source = options.run / "pipeline"
     pipe = zoo.from_pretrained(source)
     if options.scheduler:
-        scheduler = getattr(diffusers, options.scheduler, None)
-        if not (isinstance(scheduler, type) and issubclass(scheduler, diffusers.SchedulerMixin)):
-            raise ZooError(f"--scheduler: expected a scheduler class of diffusers, got {options.scheduler}")
-        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
+        pipe.scheduler = sampler_named(options.scheduler, pipe.scheduler.config)
     chosen = {
         "sampler": options.sampler,
         "default_steps": options.num_inference_steps,

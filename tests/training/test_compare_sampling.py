@@ -1,0 +1,49 @@
+import pytest
+
+import compare_sampling
+from zoo.errors import ZooError
+
+
+@pytest.fixture
+def model(tmp_path, conditional_ddpm) -> str:
+    conditional_ddpm.save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+def table_of(output: str) -> tuple[list[str], list[list[str]]]:
+    head, _, *rows = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("|")]
+    return head, rows
+
+
+def test_every_combination_is_tried_and_the_best_stands_first(model, few_images, capsys):
+    values = ["--num_inference_steps", "2", "3", "--guidance_scale", "1", "4"]
+    compare_sampling.main([model, "--dataset", few_images, "--samples", "4", *values])
+    head, rows = table_of(capsys.readouterr().out)
+    assert head == ["num_inference_steps", "guidance_scale", "KID", "samples/s"]
+    assert {tuple(row[:2]) for row in rows} == {("2", "1"), ("2", "4"), ("3", "1"), ("3", "4")}
+    kids = [float(row[2]) for row in rows]
+    assert kids == sorted(kids)
+    assert len(set(kids)) == 4  # the settings do reach the samples
+
+
+def test_a_figure_depends_on_its_settings_alone(model, few_images, capsys):
+    options = [model, "--dataset", few_images, "--samples", "4", "--scheduler"]
+    compare_sampling.main([*options, "DDIMScheduler", "--num_inference_steps", "3"])
+    (alone,) = table_of(capsys.readouterr().out)[1]
+    compare_sampling.main([*options, "DPMSolverMultistepScheduler", "DDIMScheduler", "--num_inference_steps", "3"])
+    together = {row[0]: row[:3] for row in table_of(capsys.readouterr().out)[1]}
+    assert together["DDIMScheduler"] == alone[:3]
+    assert together["DPMSolverMultistepScheduler"][2] != alone[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--samples", "1"], "--samples: expected at least 2, got 1"),
+        (["--scheduler", "UNet2DModel"], "expected a scheduler class of diffusers, got UNet2DModel"),
+        (["--sampler", "probability_flow"], "unexpected keyword argument 'sampler'|sampler: unknown argument"),
+    ],
+)
+def test_what_does_not_fit_is_refused(model, few_images, options, words):
+    with pytest.raises(ZooError, match=words):
+        compare_sampling.main([model, "--dataset", few_images, *options])

@@ -1,0 +1,100 @@
+"""Which sampling settings suit a model: KID on the validation patients, and how often the asked-for classes are seen.
+
+    python training/compare_sampling.py outputs/runs/ddpm-acdc-64/pipeline --num_inference_steps 6 8 10 25
+
+Every combination of the values that are given is tried with the same seeds, so that differences are of the settings
+alone. It prints a Markdown table, the best KID first; recipes and `publish.py` take what was chosen by it.
+"""
+
+import argparse
+import itertools
+import time
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+import zoo
+import zoo.datasets
+from common.data import ImageTensors, split_of
+from common.errors import told_in_one_line
+from common.schedulers import sampler_named
+from zoo.errors import ZooError
+from zoo.metrics.conditioning import asked_classes, shared_conditions
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid
+from zoo.metrics.judges import find_judge
+from zoo.pipelines import ScorePipeline, sample_generators
+
+BATCH_SIZE = 50
+
+
+def grid(options: argparse.Namespace) -> list[dict]:
+    """Every combination of the settings that were given values, as keywords."""
+    names = [
+        name for name in ("scheduler", "sampler", "num_inference_steps", "guidance_scale") if options.__dict__[name]
+    ]
+    return [
+        dict(zip(names, values, strict=True))
+        for values in itertools.product(*(options.__dict__[name] for name in names))
+    ]
+
+
+def draw(pipe, settings: dict, count: int, seed: int) -> torch.Tensor:
+    """Samples `(count, channels, height, width)` as they would be stored, uint8."""
+    images = [
+        pipe(len(part), generator=sample_generators(seed, part.tolist()), output_type="pt", **settings).images
+        for part in torch.arange(count).split(BATCH_SIZE)
+    ]
+    return (torch.cat(images) * 255).round().byte()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="folder of a pipeline")
+    parser.add_argument("--dataset", type=Path, default=Path("outputs/data/acdc-64"))
+    parser.add_argument("--samples", type=int, default=200, help="of each combination")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scheduler", nargs="+", help="scheduler classes of diffusers")
+    parser.add_argument("--sampler", nargs="+", choices=ScorePipeline.samplers, help="of a score model")
+    parser.add_argument("--num_inference_steps", nargs="+", type=int)
+    parser.add_argument("--guidance_scale", nargs="+", type=float)
+    options = parser.parse_args(arguments)
+    if options.samples < 2:
+        raise ZooError(f"--samples: expected at least 2, got {options.samples}")
+
+    built = zoo.datasets.load(options.dataset)
+    pipe = zoo.from_pretrained(options.model)
+    pipe.set_progress_bar_config(disable=True)
+    extractor = EfficientNetLite0Extractor()
+    real = extract(extractor, ImageTensors(split_of(built, "validation"), {}).images)
+    classifier = find_judge("classifier", built)
+    conditions = shared_conditions(pipe, classifier)
+
+    rows = []
+    for settings in track(grid(options), "settings", transient=True):
+        call = dict(settings)
+        if name := call.pop("scheduler", None):
+            pipe.scheduler = sampler_named(name, pipe.scheduler.config)
+        start = time.perf_counter()
+        try:
+            samples = draw(pipe, call, options.samples, options.seed)
+        except (ValueError, TypeError) as error:
+            raise ZooError(f"{options.model}: {error}") from error
+        cells = [*settings.values(), kid(extract(extractor, samples), real)]
+        if conditions:
+            found = classifier.probabilities(samples)
+            asked = asked_classes(pipe, call, options.seed, options.samples)
+            cells += [(found[name].argmax(1) == asked[name][1]).float().mean().item() for name in conditions]
+        rows.append([*cells, options.samples / (time.perf_counter() - start)])
+
+    settings = list(grid(options)[0])
+    rows.sort(key=lambda cells: cells[len(settings)])
+    heads = [*settings, "KID", *(f"{name} as asked" for name in conditions), "samples/s"]
+    for cells in (heads, ["---"] * len(heads), *rows):
+        print(f"| {' | '.join(f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells)} |")
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()
