@@ -3,7 +3,7 @@
 import torch
 
 from .base_4e9663f1 import ZooPipeline
-from .diffusion_0baf3eed import ConditionalDiffusionSampling
+from .diffusion_696b7b1e import ConditionalDiffusionSampling
 
 
 class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):
