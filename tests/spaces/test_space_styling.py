@@ -51,6 +51,27 @@ def test_a_folder_that_is_no_sweep_is_told(tmp_path, monkeypatch):
         Sweep.from_environment()
 
 
+def test_the_shipped_grid_stands_in_for_its_own_model(sweep, monkeypatch):
+    import styling
+
+    assert styling.Sweep.from_environment(["ORG/style-transfer-acdc-64"]).folder == styling.SHIPPED
+    assert styling.Sweep.from_environment(["ORG/another", "cvae"]) is None
+    monkeypatch.setenv("ZOO_STYLE_SWEEP", str(sweep))
+    assert styling.Sweep.from_environment(["style-transfer-acdc-64"]).folder == sweep
+
+
+def test_the_shipped_grid_is_whole_and_holds_no_style_image():
+    import styling
+
+    shipped = styling.Sweep(styling.SHIPPED)
+    assert len(shipped.files) == shipped.parts
+    for content in range(shipped.contents):
+        for network in shipped.grid.feature_networks:
+            for combination in shipped.grid.combinations:
+                found = shipped.read(network, content, *combination)
+                assert found.style is None and found.image.shape == found.content.shape
+
+
 def test_a_part_that_is_missing_is_told(sweep, tmp_path):
     import shutil
 
