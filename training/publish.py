@@ -16,8 +16,9 @@ from common.errors import told_in_one_line
 from common.origin import copy_origin
 from common.schedulers import sampler_named
 from zoo.errors import ZooError
+from zoo.figures import code_grid
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.cards import render_card
+from zoo.hub.cards import CODES_FILE, SAMPLES_FILE, render_card
 from zoo.hub.samples import sample_grid
 from zoo.pipelines import ScorePipeline
 
@@ -55,7 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
         pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))
         write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         copy_origin(options.run, folder)
-        sample_grid(zoo.from_pretrained(folder)).save(folder / "samples.png")  # by the weights as they are stored
+        stored = zoo.from_pretrained(folder)  # pictures are by the weights as they are stored
+        sample_grid(stored).save(folder / SAMPLES_FILE)
+        if stored.config.get("categories"):
+            code_grid(stored).save(folder / CODES_FILE)
     render_card(target)
     print(target)
 

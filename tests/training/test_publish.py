@@ -1,12 +1,15 @@
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import publish
 import zoo
 from zoo.errors import ZooError
+from zoo.figures import code_grid
 
 
 @pytest.fixture
@@ -38,6 +41,7 @@ def test_a_run_becomes_a_published_folder(run, tmp_path):
     assert json.loads((folder / "metrics.json").read_text())["training"]["images_seen"] == 32
     assert (folder / "training.jsonl").read_text() == (run / "metrics.jsonl").read_text()
     assert "| Log | [`training.jsonl`](training.jsonl)" in (folder / "README.md").read_text()
+    assert not (folder / "codes.png").exists() and "codes.png" not in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("options", [["--scheduler", "UNet2DModel"], ["--scheduler", "Nothing"]])
@@ -51,6 +55,18 @@ def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
     dcgan.save_pretrained(tmp_path / "run" / "pipeline")
     with pytest.raises(ZooError, match="a GANPipeline has no default_steps"):
         publish.main([str(tmp_path / "run"), "--num_inference_steps", "4"])
+
+
+def test_the_card_of_an_infogan_shows_what_its_codes_move(tmp_path, infogan):
+    infogan.save_pretrained(tmp_path / "run" / "pipeline")
+    content = {"schema_version": 1, "model": {"name": "tiny", "family": "infogan"}, "training": {"images_seen": 32}}
+    (tmp_path / "run" / "pipeline" / "metrics.json").write_text(json.dumps(content))
+    (tmp_path / "run" / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), "--dtype", "float32"])
+    shown = np.asarray(Image.open(tmp_path / "cards" / "tiny" / "codes.png"))
+    assert np.array_equal(shown, np.asarray(code_grid(infogan)))
+    card = (tmp_path / "cards" / "tiny" / "README.md").read_text()
+    assert "![What each code moves](codes.png)" in card
 
 
 def test_the_sampler_of_a_score_model_is_chosen(tmp_path, score_model):

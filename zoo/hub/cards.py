@@ -13,7 +13,7 @@ from zoo.hub.licence import LICENSE_FILE, licence_text
 from zoo.hub.metrics_file import load_metrics
 from zoo.hub.utility_text import HEAD, utility_table, verdict
 
-CARD_FILE, SAMPLES_FILE = "README.md", "samples.png"
+CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
 TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
 ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
 # Groups of the results, in the order of the card: title and the question that they answer
@@ -123,6 +123,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "own_code": isinstance(index["_class_name"], list),
         "class_name": layout.pipeline_name(index),
         "has_samples": (folder / SAMPLES_FILE).is_file(),
+        "has_codes": (folder / CODES_FILE).is_file(),
         "has_recipe": (folder / "recipe.yaml").is_file(),
         "has_log": (folder / "training.jsonl").is_file(),
         "license_id": license,
