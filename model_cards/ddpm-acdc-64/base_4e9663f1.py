@@ -47,7 +47,14 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
     @property
     def class_names(self) -> dict[str, list[str]]:
         """Classes that may be asked for, by condition; the first condition is the one of `class_labels`."""
-        return {}
+        config = self._class_config
+        return {name: list(config["class_names"][name]) for name in config.get("conditions", [])}
+
+    @property
+    def _class_config(self) -> dict:
+        """The config of the network that names `conditions`, `class_names` and `class_frequencies`, or an empty one."""
+        configs = (getattr(component, "config", {}) for component in self.components.values())
+        return next((config for config in configs if "conditions" in config), {})
 
     @property
     def default_settings(self) -> dict:
@@ -103,6 +110,43 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
             else:
                 raise ValueError(f"{name}: unknown class {label!r}, expected one of {', '.join(known)} or an index")
         return indices
+
+    def draw_labels(self, class_labels, conditions: dict, generators: list[torch.Generator]) -> torch.Tensor:
+        """The classes of a call: what is `None` is drawn with the frequencies of the training images.
+
+        A number is drawn for every condition, also for those that are given, so that the noise drawn afterwards does
+        not depend on what was asked for.
+
+        Args:
+            class_labels: As in the call.
+            conditions (`dict`): The further conditions, as in the call.
+            generators (`list[torch.Generator]`): One a sample; they move on by as many numbers as there are conditions.
+
+        Returns:
+            `torch.Tensor` of shape `(len(generators), num_conditions)`: Class indices.
+
+        Raises:
+            ValueError: If a condition or class is unknown.
+        """
+        names = self.class_names
+        if class_labels is not None and not names:
+            raise ValueError("class_labels: expected None, this model is not conditional on a class")
+        if unknown := set(conditions) - set(names):
+            known = f"the conditions of this model are {', '.join(names)}" if names else "this model has no conditions"
+            raise ValueError(f"{min(unknown)}: unknown argument, {known}")
+        draws = torch.stack([torch.rand(len(names), generator=generator) for generator in generators])
+        labels = torch.empty(draws.shape, dtype=torch.int64)
+        for column, (name, classes) in enumerate(names.items()):
+            asked = conditions.get(name)
+            if column == 0 and class_labels is not None:
+                asked, name = class_labels, "class_labels"
+            if asked is None:
+                shares = torch.tensor(self._class_config["class_frequencies"][name]).cumsum(0)
+                indices = torch.bucketize(draws[:, column] * shares[-1], shares, right=True).clamp(max=len(classes) - 1)
+            else:
+                indices = torch.tensor(self._label_indices(asked, name, classes, len(generators)))
+            labels[:, column] = indices
+        return labels.to(self.device)
 
     def _output(self, images: torch.Tensor, output_type: str, return_dict: bool):
         """Wraps images in [-1, 1] in the output type that was asked for.
