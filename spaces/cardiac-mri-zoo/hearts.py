@@ -4,7 +4,7 @@ The segmenter alone decides, so that no training image is needed where the Space
 and finds one in many things. Such a find does not hold: moved by a few pixels, the image is labelled otherwise, or the
 labels are unsure, or blood is no brighter than muscle. The limits were chosen on the validation patients of ACDC, of
 whose slices about five in six pass (nearly all mid ones, two thirds of those at the apex, where there may be no cavity
-left), and on noise, photographs, faces and drawn hands, of which 0 to 6 % do.
+left), and on noise, photographs, faces and drawn hands, of which 0 to 6 % do. Of the test patients' slices 83 % pass.
 """
 
 from dataclasses import dataclass
