@@ -11,42 +11,28 @@ import itertools
 import time
 from pathlib import Path
 
-import torch
 from rich.progress import track
 
 import zoo
 import zoo.datasets
 from common.data import ImageTensors, split_of
 from common.errors import told_in_one_line
+from common.samples import draw_samples
 from common.schedulers import sampler_named
 from zoo.errors import ZooError
 from zoo.metrics.conditioning import asked_classes, shared_conditions
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
 from zoo.metrics.judges import find_judge
-from zoo.pipelines import ScorePipeline, sample_generators
+from zoo.pipelines import ScorePipeline
 
-BATCH_SIZE = 50
+SETTINGS = ("scheduler", "sampler", "num_inference_steps", "guidance_scale")
 
 
-def grid(options: argparse.Namespace) -> list[dict]:
+def grid(values: dict[str, list | None]) -> list[dict]:
     """Every combination of the settings that were given values, as keywords."""
-    names = [
-        name for name in ("scheduler", "sampler", "num_inference_steps", "guidance_scale") if options.__dict__[name]
-    ]
-    return [
-        dict(zip(names, values, strict=True))
-        for values in itertools.product(*(options.__dict__[name] for name in names))
-    ]
-
-
-def draw(pipe, settings: dict, count: int, seed: int) -> torch.Tensor:
-    """Samples `(count, channels, height, width)` as they would be stored, uint8."""
-    images = [
-        pipe(len(part), generator=sample_generators(seed, part.tolist()), output_type="pt", **settings).images
-        for part in torch.arange(count).split(BATCH_SIZE)
-    ]
-    return (torch.cat(images) * 255).round().byte()
+    given = {name: values[name] for name in SETTINGS if values[name]}
+    return [dict(zip(given, combination, strict=True)) for combination in itertools.product(*given.values())]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -71,14 +57,14 @@ def main(arguments: list[str] | None = None) -> None:
     classifier = find_judge("classifier", built)
     conditions = shared_conditions(pipe, classifier)
 
-    rows = []
-    for settings in track(grid(options), "settings", transient=True):
+    combinations, rows = grid(vars(options)), []
+    for settings in track(combinations, "settings", transient=True):
         call = dict(settings)
         if name := call.pop("scheduler", None):
             pipe.scheduler = sampler_named(name, pipe.scheduler.config)
         start = time.perf_counter()
         try:
-            samples = draw(pipe, call, options.samples, options.seed)
+            samples = draw_samples(pipe, options.samples, options.seed, **call)
         except (ValueError, TypeError) as error:
             raise ZooError(f"{options.model}: {error}") from error
         cells = [*settings.values(), kid(extract(extractor, samples), real)]
@@ -88,9 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
             cells += [(found[name].argmax(1) == asked[name][1]).float().mean().item() for name in conditions]
         rows.append([*cells, options.samples / (time.perf_counter() - start)])
 
-    settings = list(grid(options)[0])
-    rows.sort(key=lambda cells: cells[len(settings)])
-    heads = [*settings, "KID", *(f"{name} as asked" for name in conditions), "samples/s"]
+    names = list(combinations[0])
+    rows.sort(key=lambda cells: cells[len(names)])
+    heads = [*names, "KID", *(f"{condition} as asked" for condition in conditions), "samples/s"]
     for cells in (heads, ["---"] * len(heads), *rows):
         print(f"| {' | '.join(f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells)} |")
 

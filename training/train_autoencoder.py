@@ -26,6 +26,7 @@ from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import ssim
+from zoo.metrics.image_set import from_floats
 from zoo.models import PatchDiscriminator
 
 
@@ -182,7 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def evaluate() -> dict[str, float]:
         images, targets = reconstruct(averaged(), shown) / 2 + 0.5, shown / 2 + 0.5
-        features = extract(extractor, (images * 255).round().byte())
+        features = extract(extractor, from_floats(images, "reconstructions"))
         return {
             "validation_feature_error": (features - real_features).square().mean().item(),
             "validation_l1": (images - targets).abs().mean().item(),

@@ -41,13 +41,14 @@ from common.gan_losses import (
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, check_keywords, parse_recipe
 from common.run import Run
+from common.samples import draw_samples
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
 from zoo.figures import code_grid
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
-from zoo.pipelines import GANPipeline, sample_generators
+from zoo.pipelines import GANPipeline
 from zoo.pipelines.latents import LatentPrior
 
 # Keywords of the networks that the dataset sets, not the recipe
@@ -213,10 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
         return GANPipeline(network.eval(), recipe.family, **codes, pixel_spacing_mm=spacing)
 
     def evaluate() -> dict[str, float]:
-        pipe, images = build_pipeline(), []
-        for part in torch.arange(recipe.kid_samples).split(100):
-            images.append(pipe(len(part), generator=sample_generators(0, part.tolist()), output_type="pt").images)
-        samples = (torch.cat(images) * 255).round().byte()
+        samples = draw_samples(build_pipeline(), recipe.kid_samples)
         return {"validation_kid": kid(extract(extractor, samples), real_features)}
 
     def recovery_loss(heads: list[torch.Tensor], labels: torch.Tensor, drawn: tuple) -> torch.Tensor | float:

@@ -48,7 +48,7 @@ def as_dataset(samples: Samples):
     features |= {"pixel_spacing": SPACING} if spacing is not None else {}
     rows = []
     for index, (image, classes) in enumerate(zip(samples.images, samples.classes, strict=True)):
-        row = {"image": png.encode(image.squeeze(-1) if image.shape[-1] == 1 else image)}
+        row = {"image": png.encode(image)}
         row |= {"seed": request.seed, "index": index, "pixel_spacing": [spacing, spacing]}
         row |= {name: -1 if label == OPEN else known[name].index(label) for name, label in classes.items()}
         rows.append(row)

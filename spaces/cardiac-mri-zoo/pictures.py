@@ -1,11 +1,11 @@
 """Images as HTML: square pixels, a scale bar in millimetres, and nothing about an image but its pixels and caption."""
 
 import base64
-import io
 from html import escape
 
 import numpy as np
-from PIL import Image
+
+from zoo import png
 
 BARS_MM = (50, 20, 10, 5, 2, 1)
 LONGEST_BAR = 0.45  # share of the picture's width
@@ -24,9 +24,7 @@ CHOOSE = (
 
 def data_uri(image: np.ndarray) -> str:
     """A uint8 image `(height, width)`, `(height, width, 1)` or `(height, width, 3)` as PNG, without any metadata."""
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png.encode(image)["bytes"]).decode()
 
 
 def bar_mm(width_mm: float) -> float:

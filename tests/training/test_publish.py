@@ -12,13 +12,18 @@ from zoo.errors import ZooError
 from zoo.figures import code_grid
 
 
+def save_run(pipe, folder):
+    """What a training leaves in a run's folder."""
+    pipe.save_pretrained(folder / "pipeline")
+    content = {"schema_version": 1, "model": {"name": "tiny", "family": pipe.family}, "training": {"images_seen": 32}}
+    (folder / "pipeline" / "metrics.json").write_text(json.dumps(content))
+    (folder / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+
+
 @pytest.fixture
 def run(tmp_path, conditional_ddpm):
     folder = tmp_path / "runs" / "tiny"
-    conditional_ddpm.save_pretrained(folder / "pipeline")
-    content = {"schema_version": 1, "model": {"name": "tiny", "family": "ddpm"}, "training": {"images_seen": 32}}
-    (folder / "pipeline" / "metrics.json").write_text(json.dumps(content))
-    (folder / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    save_run(conditional_ddpm, folder)
     (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n')
     return folder
 
@@ -58,10 +63,7 @@ def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
 
 
 def test_the_card_of_an_infogan_shows_what_its_codes_move(tmp_path, infogan):
-    infogan.save_pretrained(tmp_path / "run" / "pipeline")
-    content = {"schema_version": 1, "model": {"name": "tiny", "family": "infogan"}, "training": {"images_seen": 32}}
-    (tmp_path / "run" / "pipeline" / "metrics.json").write_text(json.dumps(content))
-    (tmp_path / "run" / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    save_run(infogan, tmp_path / "run")
     publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), "--dtype", "float32"])
     shown = np.asarray(Image.open(tmp_path / "cards" / "tiny" / "codes.png"))
     assert np.array_equal(shown, np.asarray(code_grid(infogan)))
@@ -70,10 +72,7 @@ def test_the_card_of_an_infogan_shows_what_its_codes_move(tmp_path, infogan):
 
 
 def test_the_sampler_of_a_score_model_is_chosen(tmp_path, score_model):
-    score_model.save_pretrained(tmp_path / "run" / "pipeline")
-    content = {"schema_version": 1, "model": {"name": "tiny", "family": "score"}, "training": {"images_seen": 32}}
-    (tmp_path / "run" / "pipeline" / "metrics.json").write_text(json.dumps(content))
-    (tmp_path / "run" / "pipeline" / "recipe.yaml").write_text("name: tiny\n")
+    save_run(score_model, tmp_path / "run")
     chosen = ["--sampler", "probability_flow", "--num_inference_steps", "3"]
     publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), *chosen])
     pipe = zoo.from_pretrained(tmp_path / "cards" / "tiny")
