@@ -1,4 +1,4 @@
-"""Trains a U-Net (Ronneberger et al., 2015, arXiv 1505.04597) to find the structures of the heart.
+"""Trains a U-Net (Ronneberger et al., 2015, arXiv 1505.04597) to find the structures of the heart, or a lesion.
 
     accelerate launch training/train_segmenter.py --config training/recipes/segmenter-acdc-64.yaml
 
@@ -19,7 +19,10 @@ from common.networks import MaskedImages, NetworkRun, vary_intensity
 from common.recipe import Recipe, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
+from zoo.metrics.anatomy import STRUCTURES
 from zoo.metrics.functional import volume_dice
+from zoo.metrics.image_set import from_split
+from zoo.metrics.judging import volumes_of
 from zoo.metrics.utility_segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 
@@ -29,6 +32,7 @@ class SegmenterRecipe(Recipe):
     """Hyperparameters of a U-Net segmenter."""
 
     block_out_channels: list[int]
+    class_names: list[str] = dataclasses.field(default_factory=lambda: list(STRUCTURES))  # by the labels of the masks
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     intensity: float = 0.0  # largest change of brightness, contrast and gamma
@@ -66,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = NetworkRun(recipe, switches.resume)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     train, validation = MaskedImages(train_split, {}), MaskedImages(validation_split, {})
-    volumes = list(zip(validation_split["patient_id"], validation_split["frame"], strict=True))
+    volumes = volumes_of(from_split(built, "validation"), validation_split)
     run.describe_dataset(built)
 
     # Model, optimiser
@@ -75,9 +79,15 @@ def main(arguments: list[str] | None = None) -> None:
         network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
     else:
         network = UNetSegmenter(
-            size, channels, block_out_channels=recipe.block_out_channels, pixel_spacing_mm=pixel_spacing(train_split)
+            size,
+            channels,
+            recipe.class_names,
+            recipe.block_out_channels,
+            pixel_spacing_mm=pixel_spacing(train_split),
         )
     num_classes = len(network.config.class_names)
+    if (largest := train.masks.max().item()) >= num_classes:
+        raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)

@@ -15,8 +15,9 @@ from catalogue import PUBLISHED, Catalogue
 from zoo import datasets
 from zoo.errors import ZooError
 from zoo.hub.client import hub_errors
+from zoo.metrics import judges
 from zoo.metrics.image_set import ImageSet, from_split
-from zoo.metrics.judges import SEGMENTER, Judge, load_judge
+from zoo.metrics.judges import Judge, load_judge
 
 DATASET_VARIABLE, SEGMENTER_VARIABLE = "ZOO_DATASET", "ZOO_SEGMENTER"
 PHANTOM_PATIENTS = 20
@@ -115,7 +116,7 @@ class Attached:
     def _segmenter_source(self) -> str | Path:
         if source := os.environ.get(SEGMENTER_VARIABLE):
             return source
-        name = Path(SEGMENTER).name
+        name = Path(judges.PUBLISHED[judges.HEARTS]["segmenter"]).name
         if (PUBLISHED / name).is_dir():
             return PUBLISHED / name
         owners = [source.split("/")[0] for source in self.catalogue.sources.values() if isinstance(source, str)]

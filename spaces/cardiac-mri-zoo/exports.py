@@ -10,8 +10,8 @@ from zoo import png
 from zoo.datasets import save
 from zoo.datasets.built import assemble
 from zoo.datasets.schema import SPACING
-from zoo.hub.cards import SOURCES, UNKNOWN_SOURCE
 from zoo.hub.metrics_file import load_metrics
+from zoo.hub.sources import source_of
 
 
 def write_archives(samples: Samples, png_dir: Path, work_dir: Path) -> dict[str, Path]:
@@ -59,7 +59,7 @@ def as_dataset(samples: Samples):
         "seed": request.seed,
         "duplicates": [],
         "skipped": [],
-        "license": SOURCES.get(trained_on.get("name"), UNKNOWN_SOURCE)[0],
+        "license": source_of(trained_on.get("name")).license,
         "citation": "",
         "preprocessing": {"model": request.name, "spacing_mm": spacing, "settings": request.settings},
     }

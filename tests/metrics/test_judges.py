@@ -8,11 +8,13 @@ import torch
 import zoo.datasets
 from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
-from zoo.metrics.extractors import ResNet50Extractor, SkinLesNetExtractor, UNetExtractor, extract, trained_extractors
+from zoo.metrics.anatomy import knows_hearts
+from zoo.metrics.extractors import TrainedExtractor, extract, load_extractor
+from zoo.metrics.extractors.trained import TRAINED
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split
-from zoo.metrics.judges import WEIGHTS_FILE, Judge, find_judge, load_judge
-from zoo.metrics.judging import evaluate_judge
+from zoo.metrics.judges import PUBLISHED, WEIGHTS_FILE, Judge, find_judge, load_judge
+from zoo.metrics.judging import dice_figures, evaluate_judge, volumes_of
 from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
 
 
@@ -35,6 +37,7 @@ def folders(tmp_path_factory, phantom):
     root = tmp_path_factory.mktemp("judges")
     for name, network in networks.items():
         network.half().save_pretrained(root / name)
+        (root / name / "metrics.json").write_text('{"training": {"dataset": {"name": "ACDC"}}}')
     return root
 
 
@@ -94,13 +97,16 @@ def test_which_judge_is_found(folders, phantom, data, monkeypatch):
     assert find_judge("segmenter", phantom) is None  # not the dataset that it was trained on, and nobody asked
     assert find_judge("segmenter", phantom, segmenter).name == "segmenter"
     acdc = BuiltDataset(phantom.dataset, phantom.info | {"name": "ACDC"})
-    monkeypatch.setitem(find_judge.__globals__["PUBLISHED"], "segmenter", str(segmenter))
+    monkeypatch.setitem(PUBLISHED["ACDC"], "segmenter", str(segmenter))
     assert find_judge("segmenter", acdc).name == find_judge("segmenter", phantom, required=True).name == "segmenter"
     other_size = BuiltDataset(data.dataset, data.info | {"name": "ACDC"})
     assert find_judge("segmenter", other_size) is None
     with pytest.raises(ZooError, match="dataset noise-32: segmenter expects 64x64"):
         find_judge("segmenter", other_size, required=True)
-    monkeypatch.setitem(find_judge.__globals__["PUBLISHED"], "segmenter", str(folders / "none"))
+    lesions = BuiltDataset(phantom.dataset, phantom.info | {"name": "ISIC"})
+    monkeypatch.setitem(PUBLISHED["ISIC"], "segmenter", str(folders / "none"))
+    assert find_judge("segmenter", lesions) is None  # not that of hearts
+    monkeypatch.setitem(PUBLISHED["ACDC"], "segmenter", str(folders / "none"))
     assert find_judge("segmenter", acdc) is None
     with pytest.raises(ZooError, match="not found"):
         find_judge("segmenter", acdc, required=True)
@@ -152,26 +158,56 @@ def test_classes_of_other_names_are_refused(folders, phantom):
 
 def test_features(segmenter, classifier, phantom):
     images = from_split(phantom, "test").images[:5]
-    for extractor, dimensions in ((UNetExtractor(segmenter), 8), (SkinLesNetExtractor(classifier), 128)):
+    for judge, name, dimensions in ((segmenter, "unet_acdc", 8), (classifier, "skinlesnet_acdc", 128)):
+        extractor = TrainedExtractor(judge)
         found = extract(extractor, images)
         assert found.shape == (5, dimensions) and extractor.describe()["dimensions"] == dimensions
         with torch.no_grad():
             expected = extractor.network.features(images.float() / 127.5 - 1)
         torch.testing.assert_close(found, expected)
-    names = [extractor.name for extractor in trained_extractors(segmenter, None, classifier)]
-    assert names == ["unet_acdc", "skinlesnet_acdc"]
-    assert UNetExtractor(segmenter).sha256 == segmenter.sha256
+        assert extractor.name == name and extractor.sha256 == judge.sha256
 
 
 def test_features_of_a_resnet(phantom):
     torch.manual_seed(0)
     stages = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "head_features": [16, 6]}
     network = ResNet50Classifier(["phase"], {"phase": ["ED", "ES"]}, **stages).eval()
-    extractor = trained_extractors(Judge("resnet", network, "0" * 64))[0]
-    assert isinstance(extractor, ResNet50Extractor) and extractor.name == "resnet50_acdc"
+    extractor = TrainedExtractor(Judge("resnet", network, "0" * 64))
+    assert extractor.name == "resnet50"  # nobody says what it was trained on
     assert extract(extractor, from_split(phantom, "test").images[:2]).shape == (2, 6)
 
 
-def test_an_extractor_of_another_network_is_refused(segmenter):
-    with pytest.raises(ZooError, match="skinlesnet_acdc: expected a SkinLesNet, segmenter is a UNetSegmenter"):
-        SkinLesNetExtractor(segmenter)
+def test_a_published_extractor_must_be_what_it_is_called(folders, monkeypatch):
+    monkeypatch.setitem(TRAINED, "unet_acdc", str(folders / "segmenter"))
+    assert load_extractor("unet_acdc").name == "unet_acdc"
+    monkeypatch.setitem(TRAINED, "skinlesnet_acdc", str(folders / "segmenter"))
+    with pytest.raises(ZooError, match="extractor skinlesnet_acdc: .* holds the network of unet_acdc"):
+        load_extractor("skinlesnet_acdc")
+
+
+def test_what_a_damaged_metrics_file_tells_of_the_training(folders, tmp_path):
+    for file in (folders / "segmenter").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "metrics.json").write_text("[1]")
+    with pytest.raises(ZooError, match="metrics.json: expected a JSON object with training.dataset.name"):
+        load_judge(tmp_path)
+    (tmp_path / "metrics.json").unlink()
+    assert load_judge(tmp_path).trained_on is None
+
+
+def test_judges_of_images_without_patients_and_slices(segmenter, phantom):
+    """Skin lesions: one image a volume, no millimetres, and so no anatomy."""
+    rows = phantom.dataset["test"]
+    lesions = rows.remove_columns(["patient_id", "frame", "pixel_spacing"])
+    images = from_split(phantom, "test")
+    assert volumes_of(images, lesions) == [(patient, i) for i, patient in enumerate(images.ids)]
+    assert len(set(volumes_of(images, rows))) < len(rows)
+    data = BuiltDataset(phantom.dataset | {"test": lesions}, phantom.info)
+    flat = BuiltDataset({"train": lesions}, phantom.info)
+    assert segmenter.misfit(data) is None and "pixels of 2.0 mm, got none" in segmenter.misfit(flat)
+    network = UNetSegmenter(64, 1, ["background", "lesion"], [8, 8]).eval()
+    judge = Judge("lesions", network, "0" * 64)
+    assert judge.misfit(flat) is None and "expects no pixel spacing, got [2.0, 2.0]" in judge.misfit(phantom)
+    assert knows_hearts(segmenter) and not knows_hearts(judge)
+    with pytest.raises(ZooError, match="column 'mask': not there"):
+        dice_figures(judge, images, lesions.remove_columns("mask"))

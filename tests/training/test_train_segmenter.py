@@ -112,3 +112,8 @@ def test_intensity_varies_by_image_within_its_range():
     torch.testing.assert_close(same, images, atol=1e-6, rtol=0)
     noisy = vary_intensity(torch.zeros(50, 1, 32, 32), SimpleNamespace(intensity=0.0, noise=0.05))
     assert noisy.std((1, 2, 3)).max() < 0.12 and noisy.std() > 0.03
+
+
+def test_other_labels_than_those_of_a_heart(recipe, phantom):
+    with pytest.raises(ZooError, match="expected masks of the labels 0 to 1, one of them holds 3"):
+        train_segmenter.main([*recipe("lesion"), "--class_names", "[background, lesion]"])

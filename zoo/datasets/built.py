@@ -24,6 +24,15 @@ class BuiltDataset:
     dataset: datasets.DatasetDict
     info: dict
 
+    def describe(self, split: str) -> dict:
+        """What `metrics.json` says of a split that something was measured on: its patients too, where it has any."""
+        splits = self.info["splits"]
+        entry = {key: self.info[key] for key in ("name", "preset", "fingerprint")} | {"split": split}
+        if "patient_ids" in splits[split]:
+            ids = {name: about["patient_ids"] for name, about in splits.items()}
+            entry |= {"patient_ids": ids, "n_patients": len(ids[split])}
+        return entry | {"n_images": len(self.dataset[split])}
+
 
 def assemble(rows: dict[str, list[dict]], features: datasets.Features, info: dict) -> BuiltDataset:
     """Makes the splits out of rows and completes `info` with their counts and the fingerprint.

@@ -14,6 +14,12 @@ from zoo.datasets.sources import find_files, open_source, read_all
 from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
 from zoo.errors import ZooError
 
+MEDNIST_LICENSE = "cc-by-sa-4.0"
+MEDNIST_CITATION = (
+    "MedNIST, gathered by B. J. Erickson (Mayo Clinic) from TCIA, the RSNA Bone Age Challenge and the NIH Chest X-ray "
+    "dataset; distributed by Project MONAI."
+)
+
 
 def build_mednist(
     source: str | os.PathLike,
@@ -51,9 +57,8 @@ def build_mednist(
         "name": "MedNIST",
         "preset": preset.name,
         "seed": seed,
-        "license": "cc-by-sa-4.0",
-        "citation": "MedNIST, gathered by B. J. Erickson (Mayo Clinic) from TCIA, the RSNA Bone Age Challenge and the "
-        "NIH Chest X-ray dataset; distributed by Project MONAI.",
+        "license": MEDNIST_LICENSE,
+        "citation": MEDNIST_CITATION,
     }
     look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}

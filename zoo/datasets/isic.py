@@ -19,6 +19,11 @@ from zoo.errors import ZooError
 
 LAYOUT = "metadata.csv (image_id, lesion_id, dx, label) and images/*.jpg"
 LABELS = ["benign", "malignant"]
+LICENSE = "cc-by-nc-4.0"
+CITATION = (
+    'P. Tschandl, C. Rosendahl, H. Kittler. "The HAM10000 dataset, a large collection of multi-source dermatoscopic '
+    'images of common pigmented skin lesions." Scientific Data 5:180161, 2018. doi:10.1038/sdata.2018.161'
+)
 
 
 def build_isic(
@@ -100,10 +105,8 @@ def build_isic(
         "seed": seed,
         "duplicates": duplicates,
         "skipped": skipped,
-        "license": "cc-by-nc-4.0",
-        "citation": 'P. Tschandl, C. Rosendahl, H. Kittler. "The HAM10000 dataset, a large collection of multi-source '
-        'dermatoscopic images of common pigmented skin lesions." Scientific Data 5:180161, 2018. '
-        "doi:10.1038/sdata.2018.161",
+        "license": LICENSE,
+        "citation": CITATION,
         "preprocessing": {
             "size": preset.size,
             "channels": preset.channels,

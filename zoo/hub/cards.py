@@ -4,13 +4,13 @@ import json
 import os
 from pathlib import Path
 
-from zoo.datasets import acdc
 from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.hub import layout
 from zoo.hub.figures_text import NOT_MEASURED, duration, is_share, metric_name, text, value_of
 from zoo.hub.licence import LICENSE_FILE, licence_text
 from zoo.hub.metrics_file import load_metrics
+from zoo.hub.sources import source_of
 from zoo.hub.utility_text import HEAD, utility_table, verdict
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
@@ -26,7 +26,7 @@ GROUPS = {
     ),
     "projection": (
         "Projections",
-        "Can the model express hearts it has never seen? Real images of the split against the nearest ones that the "
+        "Can the model express images it has never seen? Real images of the split against the nearest ones that the "
         "model can make. More latent dimensions make this easier.",
     ),
     "inversion": ("Inversion", "Deterministic inversion of the diffusion, lossless by construction."),
@@ -60,23 +60,6 @@ GROUPS = {
     ),
     "cost": ("Cost", "On the machine named below."),
 }
-# By dataset name: the licence that binds the weights, what the images are, and the citation that the licence asks for
-SOURCES = {
-    "ACDC": (
-        acdc.LICENSE,
-        "Short-axis cine MRI of patients of the University Hospital of Dijon: 1.5 T and 3 T scanners, five groups "
-        "(NOR, MINF, DCM, HCM, RV).",
-        acdc.CITATION,
-    ),
-    "Cardiac phantom": ("cc0-1.0", "Drawn hearts, computed from formulas. No patient is in them.", None),
-    "MedNIST": ("cc-by-sa-4.0", "Small radiological pictures of six kinds, not of hearts alone.", None),
-    "ISIC": ("cc-by-nc-4.0", "Dermoscopic pictures of skin lesions.", None),
-}
-UNKNOWN_SOURCE = (
-    "unknown",
-    "A dataset that the zoo does not know; find out whether its licence lets you share weights.",
-    None,
-)
 # Tag of every model of the zoo on the Hub, by which they are found there
 TAG = "cardiac-mri-zoo"
 MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying", "anatomy", "conditioning", "utility")
@@ -112,7 +95,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
     data = training.get("dataset", {})
     family = FAMILIES.get(metrics.get("model", {}).get("family"))
     arguments = {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}
-    license, images, citation = SOURCES.get(data.get("name"), UNKNOWN_SOURCE)
+    source = source_of(data.get("name"))
     return {
         "name": name,
         "family": family.name if family else "",
@@ -126,9 +109,11 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "has_codes": (folder / CODES_FILE).is_file(),
         "has_recipe": (folder / "recipe.yaml").is_file(),
         "has_log": (folder / "training.jsonl").is_file(),
-        "license_id": license,
-        "source": images,
-        "source_citation": citation,
+        "license_id": source.license,
+        "source": source.images,
+        "source_citation": source.citation,
+        "subject": source.subject,
+        "tags": source.tags,
         "data": data,
         "training": training,
         "training_time": duration(training["seconds"]) if "seconds" in training else None,
@@ -265,7 +250,7 @@ def _limitations(metrics: dict, data: dict) -> list[str]:
         )
     ssim = metrics.get("projection", {}).get("ssim")
     if ssim is not None:
-        found.append(f"Hearts it has not seen are expressed at an SSIM of {text(ssim)}: details of a patient are lost.")
+        found.append(f"Images it has not seen are expressed at an SSIM of {text(ssim)}: details of them are lost.")
     anatomy = metrics.get("anatomy", {})
     closed, closed_real = anatomy.get("ring_closed"), anatomy.get("ring_closed_real")
     if closed is not None and closed_real is not None:
@@ -308,7 +293,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         license=context["license_id"],
         library_name="diffusers",
         pipeline_tag="unconditional-image-generation",
-        tags=["medical", "mri", "cardiac", TAG, *([context["family"]] if context["family"] else [])],
+        tags=[*context["tags"], TAG, *([context["family"]] if context["family"] else [])],
         datasets=[source.lower().replace(" ", "-")] if source else None,
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,

@@ -14,26 +14,27 @@ from zoo.hub import cards, layout
 from zoo.hub.figures_text import duration, metric_name, text
 from zoo.hub.licence import LICENSE_FILE, licence_text
 from zoo.hub.metrics_file import load_metrics
+from zoo.hub.sources import source_of
 
 CONFIG_FILE = "config.json"
 TEMPLATE = Path(__file__).with_name("network_card.md.jinja")
 # By family: what the card says of it, the training script, and the group of its figures in metrics.json
 KINDS = {
     "segmenter": {
-        "description": "A U-Net segmenter (Ronneberger et al., 2015) of single short-axis slices.",
+        "description": "A U-Net segmenter (Ronneberger et al., 2015) of single images",
         "usage": "labels = network.segment(images)  # (1, height, width), numbers of network.config.class_names",
         "script": "training/train_segmenter.py",
         "group": "segmentation",
-        "how": "Dice coefficients of whole volumes, a patient's slices of one phase; `dice` is the mean of the "
-        "structures, ± the standard deviation over volumes.",
+        "how": "Dice coefficients of whole volumes, a patient's slices of one phase, or of single images where these "
+        "are no slices; `dice` is the mean of the structures, ± the standard deviation over volumes.",
     },
     "classifier": {
-        "description": "A classifier of single short-axis slices.",
+        "description": "A classifier of single images",
         "usage": "logits = network(images)  # by condition, (1, number of classes)",
         "script": "training/train_classifier.py",
         "group": "classification",
-        "how": "Shares of slices, and of patients by the mean probability over their slices; chance is the share of "
-        "the most frequent class.",
+        "how": "Shares of images (*by slice*), and of patients, or lesions, by the mean probability over their images; "
+        "chance is the share of the most frequent class.",
     },
 }
 
@@ -88,7 +89,7 @@ def render_network_card(folder: str | os.PathLike) -> Path:
     if family not in KINDS or not training:
         raise ZooError(f"{folder / 'metrics.json'}: expected a family of {', '.join(KINDS)} and how it was trained")
     name, kind = folder.resolve().name, KINDS[family]
-    license_id, source, citation = cards.SOURCES.get(training["dataset"]["name"], cards.UNKNOWN_SOURCE)
+    source = source_of(training["dataset"]["name"])
     context = kind | {
         "name": name,
         "class_name": config["_class_name"],
@@ -104,14 +105,16 @@ def render_network_card(folder: str | os.PathLike) -> Path:
         "selected_by": ", ".join(f"{metric_name(key)} {text(value)}" for key, value in training["selected_by"].items()),
         "data": training["dataset"],
         "dataset": metrics.get("dataset"),
-        "source": source,
-        "source_citation": citation,
-        "license_id": license_id,
+        "source": source.images,
+        "source_citation": source.citation,
+        "license_id": source.license,
+        "subject": source.subject,
+        "tags": source.tags,
         "lines": _lines(metrics.get(kind["group"], {})),
         "limitations": _limitations(metrics),
     }
     card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
-    licence = licence_text(license_id, training["dataset"]["name"], citation, has_code=True)
+    licence = licence_text(source.license, training["dataset"]["name"], source.citation, has_code=True)
     write_atomic(folder / LICENSE_FILE, licence)
     return write_atomic(folder / cards.CARD_FILE, str(card).rstrip() + "\n")
 
@@ -148,7 +151,7 @@ def _limitations(metrics: dict) -> list[str]:
         if key.endswith("_accuracy_slice"):
             condition = key.removesuffix("_accuracy_slice")
             found.append(
-                f"Of single slices it names the {condition.replace('_', ' ')} right for {text(figure, key)}; "
+                f"Of single images it names the {condition.replace('_', ' ')} right for {text(figure, key)}; "
                 f"naming always the most frequent class would do for {text(figures[f'{condition}_chance'], key)}."
             )
     return found
@@ -179,7 +182,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         license=context["license_id"],
         library_name="diffusers",
         pipeline_tag=task,
-        tags=["medical", "mri", "cardiac", "cardiac-mri-zoo-judge", family],
+        tags=[*context["tags"], "cardiac-mri-zoo-judge", family],
         datasets=[context["data"]["name"].lower().replace(" ", "-")],
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,

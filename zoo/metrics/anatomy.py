@@ -12,6 +12,7 @@ from zoo.metrics.judges import Judge
 
 SHARES = ("ring_closed", "empty")
 LEVEL = "slice_level"
+STRUCTURES = ["background", "RV", "myocardium", "LV"]  # by the labels that `measure_anatomy` takes
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class Hearts:
         """Which images are of a class: `(n,)` bool."""
         names, index = self.classes[condition]
         return index == names.index(name)
+
+
+def knows_hearts(segmenter: Judge) -> bool:
+    """Whether a segmenter labels the structures of a heart, on pixels of known size."""
+    config = segmenter.network.config
+    return list(config.class_names) == STRUCTURES and config.pixel_spacing_mm is not None
 
 
 def measure_hearts(

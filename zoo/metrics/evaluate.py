@@ -29,7 +29,7 @@ from zoo.metrics import (
 from zoo.metrics.cache import Cache
 from zoo.metrics.copying import Neighbours
 from zoo.metrics.cost import cost_group
-from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, trained_extractors
+from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, TrainedExtractor
 from zoo.metrics.feature_copying import FeatureCopies
 from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_split
 from zoo.metrics.intervals import mean_figure
@@ -88,8 +88,9 @@ def evaluate(
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
             `projection`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default, which takes
             dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional one no
-            `conditioning`, one without classes and masks no `utility`. Of datasets other than ACDC, `anatomy` and
-            `conditioning` are measured only if they are asked for by name.
+            `conditioning`, one without classes and masks no `utility`, and images that are not of hearts have no
+            `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
+            are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
             EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`
@@ -177,7 +178,7 @@ class _Evaluation:
         self.conditions = conditioning.shared_conditions(self.pipe, self.classifier)
         possible = {
             "projection": hasattr(self.pipe, "project"),
-            "anatomy": self.segmenter is not None,
+            "anatomy": self.segmenter is not None and anatomy.knows_hearts(self.segmenter),
             "conditioning": bool(self.conditions),
         }
         wanted = set(GROUPS) - LONG_GROUPS if self.groups is None else asked
@@ -187,7 +188,7 @@ class _Evaluation:
             self.unseen = from_split(self.data, "validation")
         if "distribution" in self.groups:
             distribution.check_counts(self.num_samples, len(self.train), len(self.reference), self.split)
-            trained = trained_extractors(self.segmenter, self.classifier)
+            trained = [TrainedExtractor(judge) for judge in (self.segmenter, self.classifier) if judge is not None]
             self.extractors = self.extractors or [EfficientNetLite0Extractor(), *trained]
         if "utility" in self.groups:
             utility.check(self.data, self.reference.ids, self.utility_seeds, self.same_data)
@@ -208,7 +209,7 @@ class _Evaluation:
         if self.weights:
             name = self.model_dir.resolve().name
             report["model"] = {"name": name, "family": self.pipe.family, "sha256": self.weights}
-        report["dataset"] = self._dataset()
+        report["dataset"] = self.data.describe(self.split)
         if set(self.groups) & set(GROUPS) - {"cost", "projection"}:
             report["samples"] = {"count": self.num_samples, "seed": self.seed, "settings": self._sampling_settings()}
         if self.extractors and {"copying", "distribution"} & set(self.groups):
@@ -485,14 +486,6 @@ class _Evaluation:
     def _sampling_settings(self) -> dict:
         dtype = str(getattr(self.pipe, "dtype", torch.float32)).removeprefix("torch.")
         return {**self.pipe.default_settings, **self.settings, "dtype": dtype}
-
-    def _dataset(self) -> dict:
-        info = self.data.info
-        entry = {key: info[key] for key in ("name", "preset", "fingerprint")} | {"split": self.split}
-        if self.has_patients:
-            ids = {name: split["patient_ids"] for name, split in info["splits"].items()}
-            entry |= {"patient_ids": ids, "n_patients": len(ids[self.split])}
-        return entry | {"n_images": len(self.reference)}
 
     def _announce(self, what: str, details: str, seconds: float | None = None) -> None:
         about = "" if seconds is None else f", about {seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""The networks that judge samples: a segmenter and a slice classifier, trained on the real `train` patients."""
+"""The networks that judge samples: a segmenter and a classifier of single images, trained on real `train` images."""
 
 import json
 from dataclasses import dataclass
@@ -12,9 +12,12 @@ from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
 from zoo.files import sha256
 
-SEGMENTER, CLASSIFIER = "model_cards/segmenter-acdc-64", "model_cards/classifier-acdc-64"
-PUBLISHED = {"segmenter": SEGMENTER, "classifier": CLASSIFIER}
-TRAINED_ON = "ACDC"
+HEARTS = "ACDC"
+# By the name of the dataset that they were trained on
+PUBLISHED = {
+    HEARTS: {"segmenter": "model_cards/segmenter-acdc-64", "classifier": "model_cards/classifier-acdc-64"},
+    "ISIC": {"segmenter": "model_cards/segmenter-isic-64", "classifier": "model_cards/classifier-isic-64"},
+}
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 BATCH_SIZE = 50
 
@@ -27,11 +30,13 @@ class Judge:
         name (`str`): The folder's name.
         network (`ModelMixin`): A segmenter or classifier of `zoo.models`.
         sha256 (`str`): Hash of its weights.
+        trained_on (`str`, *optional*): Name of the dataset that it was trained on, where its `metrics.json` says so.
     """
 
     name: str
     network: ModelMixin
     sha256: str
+    trained_on: str | None = None
 
     def __str__(self) -> str:
         return f"{self.name} (sha256 {self.sha256[:16]}…)"
@@ -43,10 +48,10 @@ class Judge:
         size = config.get("sample_size", height)  # a ResNet takes any
         if (height, width, channels) != (size, size, config.in_channels):
             return f"expects {size}x{size} pixels and {config.in_channels} channel(s), got {height}x{width}, {channels}"
-        spacing = row.get("pixel_spacing")
-        known = spacing is not None and config.pixel_spacing_mm is not None
-        if not known or any(abs(side - config.pixel_spacing_mm) > 1e-3 for side in spacing):
-            return f"expects pixels of {config.pixel_spacing_mm} mm, got {spacing}"
+        found, own = row.get("pixel_spacing"), config.pixel_spacing_mm
+        if (found is None) != (own is None) or any(abs(side - own) > 1e-3 for side in found or []):
+            expected = "no pixel spacing" if own is None else f"pixels of {own} mm"
+            return f"expects {expected}, got {found or 'none'}"
         return None
 
     @torch.inference_mode()
@@ -81,7 +86,7 @@ def load_judge(folder: str | Path, family: str | None = None) -> Judge:
     except (ValueError, AttributeError) as error:
         raise ZooError(f"{config}: expected a JSON object ({error})") from error
     network_class = getattr(zoo.models, str(name), None)
-    families = PUBLISHED if family is None else (family,)
+    families = PUBLISHED[HEARTS] if family is None else (family,)
     if getattr(network_class, "family", None) not in families:
         raise ZooError(f"{config}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
     try:
@@ -92,7 +97,7 @@ def load_judge(folder: str | Path, family: str | None = None) -> Judge:
         raise ZooError(f"{folder}: cannot be loaded: {(str(error).splitlines() or [error])[0]}") from error
     if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
         raise ZooError(f"{weights}: {len(wrong)} missing or unexpected weights, such as {wrong[0]}")
-    return Judge(folder.resolve().name, network.eval().requires_grad_(False), sha256(weights))
+    return Judge(folder.resolve().name, network.eval().requires_grad_(False), sha256(weights), _trained_on(folder))
 
 
 def find_judge(
@@ -104,8 +109,8 @@ def find_judge(
         family (`str`): `"segmenter"` or `"classifier"`.
         data (`BuiltDataset`): What it is to judge.
         folder (path, *optional*): Of another one than the published.
-        required (`bool`): Whether there must be one. It need not be by default, and is then not looked for where the
-            dataset is another than the published ones were trained on.
+        required (`bool`): Whether there must be one: that of hearts, where none was trained on the dataset. It need not
+            be by default.
 
     Returns:
         `Judge`, or `None` where none was asked for and none is at hand or fits.
@@ -114,14 +119,26 @@ def find_judge(
         ZooError: If the one that was asked for is absent, damaged or does not fit.
     """
     required = required or folder is not None
-    folder = Path(folder or PUBLISHED[family])
-    if not required and (data.info["name"] != TRAINED_ON or not folder.is_dir()):
+    name = data.info["name"]
+    folder = Path(folder or PUBLISHED.get(name, PUBLISHED[HEARTS])[family])
+    if not required and (name not in PUBLISHED or not folder.is_dir()):
         return None
     judge = load_judge(folder, family)
     reason = judge.misfit(data)
     if reason and required:
         raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
     return None if reason else judge
+
+
+def _trained_on(folder: Path) -> str | None:
+    """Name of the dataset that the `metrics.json` of a folder tells of."""
+    file = folder / "metrics.json"
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text()).get("training", {}).get("dataset", {}).get("name")
+    except (ValueError, AttributeError) as error:
+        raise ZooError(f"{file}: expected a JSON object with training.dataset.name ({error})") from error
 
 
 def _batches(images: torch.Tensor):

@@ -34,15 +34,19 @@ def evaluate_judge(folder: str | Path, data: BuiltDataset, split: str = "test") 
         raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
     family, images, rows = judge.network.family, from_split(data, split), data.dataset[split]
     figures = dice_figures(judge, images, rows) if family == "segmenter" else accuracy_figures(judge, images, rows)
-    ids = {name: entry.get("patient_ids", []) for name, entry in data.info["splits"].items()}
-    about = {key: data.info[key] for key in ("name", "preset", "fingerprint")}
-    about |= {"split": split, "patient_ids": ids, "n_patients": len(ids[split]), "n_images": len(images)}
     return {
         "schema_version": 1,
         "model": {"name": judge.name, "family": family, "sha256": {WEIGHTS_FILE: judge.sha256}},
-        "dataset": about,
+        "dataset": data.describe(split),
         GROUP[family]: figures,
     }
+
+
+def volumes_of(images: ImageSet, rows) -> list[tuple]:
+    """The volume of each image, which begins with its patient: the slices of a frame, or the image alone."""
+    if "frame" not in rows.column_names:
+        return list(zip(images.ids, range(len(rows)), strict=True))
+    return list(zip(images.ids, rows["patient_id"][:], rows["frame"][:], strict=True))  # twins share an id
 
 
 def dice_figures(segmenter: Judge, images: ImageSet, rows) -> dict:
@@ -51,13 +55,18 @@ def dice_figures(segmenter: Judge, images: ImageSet, rows) -> dict:
     Args:
         segmenter (`Judge`): What labels the images.
         images (`ImageSet`): Of the rows, with their patients.
-        rows (`datasets.Dataset`): With `mask`, `patient_id` and `frame`.
+        rows (`datasets.Dataset`): With `mask`.
 
     Returns:
         `dict`: `dice` and `dice_<structure>`, each with its interval over patients and `std` over volumes; `volumes`.
+
+    Raises:
+        ZooError: If the rows have no masks.
     """
+    if "mask" not in rows.column_names:
+        raise ZooError(f"dataset: column 'mask': not there, {segmenter.name} is measured by it")
     truth = torch.from_numpy(images_of(rows, "mask")[..., 0])
-    volumes = list(zip(images.ids, rows["patient_id"][:], rows["frame"][:], strict=True))  # twins share an id
+    volumes = volumes_of(images, rows)
     structures = segmenter.network.config.class_names[1:]
     labels = range(1, 1 + len(structures))
     found, scores = volume_dice(segmenter.masks(images.images), truth, volumes, labels)

@@ -1,22 +1,16 @@
 """Networks whose features sets of images are compared in."""
 
+from functools import partial
+
 from zoo.errors import ZooError
 from zoo.metrics.extractors.base import FeatureExtractor, extract
 from zoo.metrics.extractors.efficientnet_lite import EfficientNetLite0Extractor
 from zoo.metrics.extractors.inception import InceptionV3Extractor
-from zoo.metrics.extractors.trained import ResNet50Extractor, SkinLesNetExtractor, UNetExtractor, trained_extractors
+from zoo.metrics.extractors.trained import TRAINED, TrainedExtractor, load_trained
 
-# By the name that stands in the keys of metrics.json
-EXTRACTORS = {
-    cls.name: cls
-    for cls in (
-        EfficientNetLite0Extractor,
-        InceptionV3Extractor,
-        UNetExtractor,
-        SkinLesNetExtractor,
-        ResNet50Extractor,
-    )
-}
+# What makes each, by the name that stands in the keys of metrics.json
+EXTRACTORS = {cls.name: cls for cls in (EfficientNetLite0Extractor, InceptionV3Extractor)}
+EXTRACTORS |= {name: partial(load_trained, name) for name in TRAINED}
 
 
 def load_extractor(name: str) -> FeatureExtractor:
@@ -35,10 +29,7 @@ __all__ = [
     "EfficientNetLite0Extractor",
     "FeatureExtractor",
     "InceptionV3Extractor",
-    "ResNet50Extractor",
-    "SkinLesNetExtractor",
-    "UNetExtractor",
+    "TrainedExtractor",
     "extract",
     "load_extractor",
-    "trained_extractors",
 ]

@@ -1,62 +1,57 @@
-"""Features of the networks that this project trained: the segmenter's encoder, and the classifiers' hidden layer."""
+"""Features of the networks that this project trained: segmenters' encoders, and classifiers' hidden layers."""
 
 import torch
 
 from zoo.errors import ZooError
 from zoo.metrics.extractors.base import FeatureExtractor
-from zoo.metrics.judges import CLASSIFIER, SEGMENTER, Judge, load_judge
+from zoo.metrics.judges import PUBLISHED, Judge, load_judge
+
+# The published networks by the names that stand in the keys of metrics.json
+TRAINED = {
+    "unet_acdc": PUBLISHED["ACDC"]["segmenter"],
+    "skinlesnet_acdc": PUBLISHED["ACDC"]["classifier"],
+    "resnet50_acdc": "model_cards/resnet50-acdc-64",
+    "unet_isic": PUBLISHED["ISIC"]["segmenter"],
+    "skinlesnet_isic": PUBLISHED["ISIC"]["classifier"],
+    "resnet50_isic": "model_cards/resnet50-isic-64",
+}
+PREFIXES = {"UNetSegmenter": "unet", "SkinLesNet": "skinlesnet", "ResNet50Classifier": "resnet50"}
 
 
 class TrainedExtractor(FeatureExtractor):
-    """What a network of the project gives as `features`. A subclass says which network.
+    """What a network of the project gives as `features`, as in study C.
+
+    Of a U-Net segmenter this is the coarsest map of its encoder, averaged; of SkinLesNet what its last layer judges by;
+    of the ResNet-50 with six linear layers all but the last.
 
     Args:
-        judge (`Judge`, *optional*): The network; the published one by default.
-
-    Raises:
-        ZooError: If it is absent or of another class.
+        judge (`Judge`): The network. The extractor is called by its architecture and the dataset it was trained on.
     """
 
     knows_patients = True
-    published: str
-    network_class: str
+    preprocessing = "at the size of the dataset, 2 x - 1"
 
-    def __init__(self, judge: Judge | None = None):
-        judge = judge or load_judge(self.published)
+    def __init__(self, judge: Judge):
+        prefix = PREFIXES[type(judge.network).__name__]
+        self.name = prefix if judge.trained_on is None else f"{prefix}_{judge.trained_on.lower()}"
         self.network, self.sha256 = judge.network, judge.sha256
-        found = type(self.network).__name__
-        if found != self.network_class:
-            raise ZooError(f"extractor {self.name}: expected a {self.network_class}, {judge.name} is a {found}")
         size = self.network.config.get("sample_size", 64)
         with torch.inference_mode():
             self.dimensions = self.network.features(torch.zeros(1, self.network.config.in_channels, size, size)).shape[
                 1
             ]
-        self.preprocessing = "at the size of the dataset, 2 x - 1"
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return self.network.features(2 * images.float() - 1).float()
 
 
-class UNetExtractor(TrainedExtractor):
-    """The coarsest map of the segmenter's encoder, averaged: study C's U-Net extractor."""
+def load_trained(name: str) -> TrainedExtractor:
+    """The published network of a name in `TRAINED`.
 
-    name, published, network_class = "unet_acdc", SEGMENTER, "UNetSegmenter"
-
-
-class SkinLesNetExtractor(TrainedExtractor):
-    """What the last layer of SkinLesNet judges by."""
-
-    name, published, network_class = "skinlesnet_acdc", CLASSIFIER, "SkinLesNet"
-
-
-class ResNet50Extractor(TrainedExtractor):
-    """All but the last layer of the ResNet-50 with six linear layers, as in study C."""
-
-    name, published, network_class = "resnet50_acdc", "model_cards/resnet50-acdc-64", "ResNet50Classifier"
-
-
-def trained_extractors(*judges: Judge | None) -> list[TrainedExtractor]:
-    """The extractor of each judge that there is."""
-    known = {cls.network_class: cls for cls in (UNetExtractor, SkinLesNetExtractor, ResNet50Extractor)}
-    return [known[type(judge.network).__name__](judge) for judge in judges if judge is not None]
+    Raises:
+        ZooError: If its folder is absent or damaged, or holds another network.
+    """
+    extractor = TrainedExtractor(load_judge(TRAINED[name]))
+    if extractor.name != name:
+        raise ZooError(f"extractor {name}: {TRAINED[name]} holds the network of {extractor.name}")
+    return extractor
