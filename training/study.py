@@ -238,9 +238,7 @@ class Study(Shell):
         parts = [f"# {self.about['title']}", f"The study: {self.about['source']}.", self.conditions(systems)]
         if systems:
             parts += ["## The study's figures beside ours", *map(self.table, _by_dataset(systems))]
-            parts += [
-                f"{system.title}, also reported by the study: {system.also}." for system in systems if system.also
-            ]
+            parts += [_also(system.title, system.also) for system in systems if system.also]
         parts += ["## What they can and cannot mean", self.about["reading"].strip()]
         if systems:
             parts += ["## Pictures", *self.pictures(systems), "## Loss curves", *self.curves(systems)]
@@ -302,14 +300,19 @@ def published_section(name: str, root: Path = Path("model_cards")) -> str:
     Raises:
         ZooError: If the study is unknown.
     """
-    about, rows = _about(name), {}
+    about, rows, also = _about(name), {}, []
     for key, entry in about["systems"].items():
         folder = root / (f"{key}-acdc-64" if entry["data"] == "acdc" else key)
         if folder.is_dir():
             row = Row(entry["title"], entry.get("reported", {}), load_metrics(folder), str(folder / "README.md"))
             rows.setdefault((entry["data"], entry.get("classes")), []).append(row)
+            also += [_also(entry["title"], entry["also"])] if "also" in entry else []
     tables = [study_table(about["figures"], of_one_dataset) for of_one_dataset in rows.values()]
-    return "\n\n".join([*tables, about["reading"]])
+    return "\n\n".join([*tables, *also, about["reading"]])
+
+
+def _also(title: str, also: str) -> str:
+    return f"{title}, also reported by the study: {also}."
 
 
 def _about(name: str) -> dict:

@@ -269,6 +269,17 @@ def test_published_models_are_laid_beside_the_study(metrics, tmp_path, monkeypat
     assert "reward blur" in page
 
 
+def test_columns_of_a_dataset_hold_what_the_study_or_we_measured(metrics, tmp_path, monkeypatch):
+    hands = metrics | {"diversity": {"ssim": 0.2, "ms_ssim": 0.1, "ssim_dark": 0.3, "ms_ssim_dark": 0.4}}
+    save(tmp_path / "ddpm-mednist-hand-32" / "metrics.json", hands)
+    save(tmp_path / "ddpm-isic-benign-64" / "metrics.json", metrics)
+    section = study.published_section("c", tmp_path)
+    of_hands, of_lesions = section.split("\n\n")[:2]
+    assert "Fréchet distance in U-Net" not in of_hands and "| 0.1654 ± 0.1078 | 0.200 |" in of_hands
+    assert "dark ground" not in of_lesions and "| 2677.1 | – |" in of_lesions
+    assert "DDPM, benign, also reported by the study: of its training set" in section
+
+
 def test_every_system_of_the_studies_has_a_script_and_no_figure_is_mistyped():
     studies = yaml.safe_load(study.STUDIES.read_text())
     assert set(studies) == {"a", "b", "c"}

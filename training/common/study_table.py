@@ -28,9 +28,15 @@ def study_table(figures: dict[str, tuple[str, str]], rows: list[Row]) -> str:
     """Each figure of a study with ours beside it, as Markdown; the reference rows last.
 
     Args:
-        figures (`dict`): The group and the key in `metrics.json` of each figure, by its name in the study.
+        figures (`dict`): The group and the key in `metrics.json` of each figure, by its name in the study. One that no
+            row has, neither there nor here, gets no columns.
         rows (`list[Row]`): Systems of one dataset.
     """
+    figures = {
+        name: (group, key)
+        for name, (group, key) in figures.items()
+        if any(name in row.reported or key in row.metrics.get(group, {}) for row in rows)
+    }
     head = ["System", *(f"{name}, {whose}" for name in figures for whose in ("study", "here"))]
     head += [DISTANCE.heading, "Latent dimensions", SPEED.heading, "Training images seen", "Full report"]
     lines, references = [], {}
