@@ -92,6 +92,18 @@ def test_text_around_the_results(folder):
     assert "samples.png" not in card
 
 
+def test_commands_name_the_folder_of_the_recipe(folder):
+    def shown() -> str:
+        return section(render_card(folder).read_text(), "Results")
+
+    recipe = folder / "recipe.yaml"
+    recipe.write_text("name: tiny\ndataset: outputs/data/acdc-64-mine\n")
+    assert "--dataset outputs/data/acdc-64-mine --split test" in shown()
+    for elsewhere in ("/home/me/acdc-64", "outputs/data/other-32"):  # no one else's folder, not the data judged on
+        recipe.write_text(f"name: tiny\ndataset: {elsewhere}\n")
+        assert "--dataset outputs/data/acdc-64 --split test" in shown()
+
+
 def test_the_picture_is_shown_where_there_is_one(folder):
     (folder / "samples.png").touch()
     assert "](samples.png)" in render_card(folder).read_text()

@@ -6,9 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import yaml
+
 from zoo.errors import ZooError
 
-INDEX_FILE = "model_index.json"
+INDEX_FILE, RECIPE_FILE = "model_index.json", "recipe.yaml"
 # Arguments of a zoo pipeline that diffusers' own class does not know; diffusers skips keys that start with "_"
 OWN_ARGUMENTS_KEY = "_zoo"
 _RELATIVE_IMPORT = re.compile(r"^(\s*from\s+)\.(\w+)(?=\s+import\b)", re.MULTILINE)
@@ -76,6 +78,14 @@ def pipeline_name(index: dict) -> str | None:
 def components(index: dict) -> dict[str, tuple[str, str]]:
     """Library and class name of each component that an index lists."""
     return {name: tuple(entry) for name, entry in index.items() if isinstance(entry, list) and name != "_class_name"}
+
+
+def dataset_folder(folder: Path, preset: str) -> str:
+    """Where the commands of a card look for its data: the recipe's folder, or that of the README for other data."""
+    recipe = folder / RECIPE_FILE
+    stored = str(yaml.safe_load(recipe.read_text()).get("dataset", "")) if recipe.is_file() else ""
+    is_same = Path(stored).name.startswith(preset) and not Path(stored).is_absolute()
+    return stored if is_same else f"outputs/data/{preset}"
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -105,6 +105,7 @@ def render_network_card(folder: str | os.PathLike) -> Path:
         "selected_by": ", ".join(f"{metric_name(key)} {text(value)}" for key, value in training["selected_by"].items()),
         "data": training["dataset"],
         "dataset": metrics.get("dataset"),
+        "dataset_folder": layout.dataset_folder(folder, training["dataset"]["preset"]),
         "source": source.images,
         "source_citation": source.citation,
         "license_id": source.license,
