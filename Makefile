@@ -40,12 +40,11 @@ browser:
 	@which chromium chromium-browser google-chrome | grep -q . || test "$$(id -u)" != 0 || timeout 300 sh -c \
 		"apt-get update && apt-get install --yes --no-install-recommends chromium" >/dev/null 2>&1 || true
 
-# One thread a worker: two workers share two cores.
 test: setup browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: setup browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2
 
 quality: setup
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 os.environ["HF_HUB_DISABLE_XET"] = "1"  # read when huggingface_hub is imported; the test server speaks plain LFS
+os.environ["OMP_NUM_THREADS"] = "1"  # two workers share two cores, and a forked test would wait for threads it has not
 # Of a blocked import, Python code run by `Hub.python` sees what a machine without the package sees
 BLOCK_ZOO = """
 import sys
