@@ -21,8 +21,7 @@ from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import STRUCTURES
 from zoo.metrics.functional import volume_dice
-from zoo.metrics.image_set import from_split
-from zoo.metrics.judging import volumes_of
+from zoo.metrics.image_set import from_split, volumes_of
 from zoo.metrics.utility_segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 

@@ -12,9 +12,9 @@ from zoo.metrics.anatomy import knows_hearts
 from zoo.metrics.extractors import TrainedExtractor, extract, load_extractor
 from zoo.metrics.extractors.trained import TRAINED
 from zoo.metrics.functional import volume_dice
-from zoo.metrics.image_set import from_split
+from zoo.metrics.image_set import from_split, volumes_of
 from zoo.metrics.judges import PUBLISHED, WEIGHTS_FILE, Judge, find_judge, load_judge
-from zoo.metrics.judging import dice_figures, evaluate_judge, volumes_of
+from zoo.metrics.judging import dice_figures, evaluate_judge
 from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
 
 
@@ -202,6 +202,8 @@ def test_judges_of_images_without_patients_and_slices(segmenter, phantom):
     images = from_split(phantom, "test")
     assert volumes_of(images, lesions) == [(patient, i) for i, patient in enumerate(images.ids)]
     assert len(set(volumes_of(images, rows))) < len(rows)
+    by_patient = rows.remove_columns("frame")  # a folder of one volume a patient
+    assert len(set(volumes_of(images, by_patient))) == len(set(rows["patient_id"][:]))
     data = BuiltDataset(phantom.dataset | {"test": lesions}, phantom.info)
     flat = BuiltDataset({"train": lesions}, phantom.info)
     assert segmenter.misfit(data) is None and "pixels of 2.0 mm, got none" in segmenter.misfit(flat)

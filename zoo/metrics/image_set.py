@@ -50,6 +50,15 @@ def from_split(data: BuiltDataset, split: str) -> ImageSet:
     return ImageSet(images, [same.get(item, item) for item in ids])
 
 
+def volumes_of(images: ImageSet, rows) -> list[tuple]:
+    """The volume of each image of some rows, its id first: the slices of a frame of a patient, where these are known.
+
+    An image of which neither patient nor frame is known is a volume of its own.
+    """
+    parts = [rows[column][:] for column in ("patient_id", "frame") if column in rows.column_names]
+    return list(zip(images.ids, *(parts or [range(len(rows))]), strict=True))  # twins share an id
+
+
 def from_floats(images: torch.Tensor, name: str) -> torch.Tensor:
     """Images in [0, 1] rounded to the 8 bits that a PNG would keep, since the real images have no more.
 

@@ -8,7 +8,7 @@ from zoo.datasets import BuiltDataset
 from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
-from zoo.metrics.image_set import ImageSet, from_split
+from zoo.metrics.image_set import ImageSet, from_split, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
 from zoo.metrics.judges import WEIGHTS_FILE, Judge, load_judge
 
@@ -40,13 +40,6 @@ def evaluate_judge(folder: str | Path, data: BuiltDataset, split: str = "test") 
         "dataset": data.describe(split),
         GROUP[family]: figures,
     }
-
-
-def volumes_of(images: ImageSet, rows) -> list[tuple]:
-    """The volume of each image, which begins with its patient: the slices of a frame, or the image alone."""
-    if "frame" not in rows.column_names:
-        return list(zip(images.ids, range(len(rows)), strict=True))
-    return list(zip(images.ids, rows["patient_id"][:], rows["frame"][:], strict=True))  # twins share an id
 
 
 def dice_figures(segmenter: Judge, images: ImageSet, rows) -> dict:

@@ -17,7 +17,7 @@ from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.metrics import utility_classification, utility_segmentation
 from zoo.metrics.cache import Cache
-from zoo.metrics.image_set import ImageSet, from_floats
+from zoo.metrics.image_set import ImageSet, from_floats, volumes_of
 from zoo.metrics.intervals import folds
 from zoo.metrics.utility_classes import classification_group, why_no_classification
 from zoo.metrics.utility_segmentation import SAME, SAME_DATA_SEED, SHARED, SHARES, SameData
@@ -197,10 +197,7 @@ class UtilityGroup:
 
     @cached_property
     def _volumes(self) -> list[tuple]:
-        """The volume of each row of the split: a frame of a patient, where these are known; its id comes first."""
-        rows = self.data.dataset[self.split]
-        parts = [rows[column][:] for column in ("patient_id", "frame") if column in rows.column_names]
-        return list(zip(self.unseen.ids, *parts, strict=True))
+        return volumes_of(self.unseen, self.data.dataset[self.split])
 
     def _depends_on(self, schedule: Schedule) -> list:
         return [VERSION, self.data.info["fingerprint"], self.split, asdict(schedule)]

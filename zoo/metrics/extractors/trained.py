@@ -35,11 +35,11 @@ class TrainedExtractor(FeatureExtractor):
         prefix = PREFIXES[type(judge.network).__name__]
         self.name = prefix if judge.trained_on is None else f"{prefix}_{judge.trained_on.lower()}"
         self.network, self.sha256 = judge.network, judge.sha256
-        size = self.network.config.get("sample_size", 64)
+        config = self.network.config
+        size = config.get("sample_size", 64)
         with torch.inference_mode():
-            self.dimensions = self.network.features(torch.zeros(1, self.network.config.in_channels, size, size)).shape[
-                1
-            ]
+            features = self.network.features(torch.zeros(1, config.in_channels, size, size))
+        self.dimensions = features.shape[1]
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         return self.network.features(2 * images.float() - 1).float()
