@@ -213,6 +213,23 @@ def conditional_ddpm():
 
 
 @pytest.fixture
+def expert_ddpm(conditional_ddpm):
+    """The same model with an expert for the last half of its timesteps, a network of other weights."""
+    import torch
+    from diffusers import UNet2DModel
+
+    from zoo.pipelines import ConditionalDDPMPipeline
+
+    torch.manual_seed(1)
+    unet_2 = UNet2DModel.from_config(conditional_ddpm.unet.unconditional_unet().config).eval()
+    pipe = ConditionalDDPMPipeline(
+        conditional_ddpm.unet, tiny_sampler(), unet_2, boundary_ratio=0.5, default_steps=4, pixel_spacing_mm=2.0
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
 def paired_ddpm(conditional_ddpm):
     """A diffusion model of 8x8 images with masks of four labels."""
     import torch

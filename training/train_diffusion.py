@@ -47,11 +47,14 @@ class DiffusionRecipe(Recipe):
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
     model of its latents (Rombach et al., 2022, arXiv 2112.10752). With `masks` it is one of images and their masks.
+    With `expert_of` only an expert is trained (Balaji et al., 2022, arXiv 2211.01324); that model comes out with it.
     """
 
     conditions: list[str] = dataclasses.field(default_factory=list)
     masks: bool = False
     autoencoder: str | None = None
+    expert_of: str | None = None  # a conditional model that gets a second U-Net for its timesteps of little noise
+    boundary_ratio: float = 0.3  # share of the timesteps that are the expert's
     augmented_copies: int = 8  # versions of each training image that are encoded
     condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
     block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
@@ -113,11 +116,11 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
 
 @torch.no_grad()
 def validation_loss(
-    model, scheduler, data: ImageTensors, device, min_snr_gamma, masks: bool, batch_size: int = 64
+    model, scheduler, data: ImageTensors, device, most: int, min_snr_gamma, masks: bool, batch_size: int = 64
 ) -> float:
-    """The loss over all validation images, with the same noise and evenly spread timesteps at every call."""
+    """The loss over all validation images, with the same noise and timesteps, spread evenly below `most`, each time."""
     generator = torch.Generator().manual_seed(0)
-    count, most = len(data), scheduler.config.num_train_timesteps
+    count = len(data)
     noise = torch.randn((count, *data.images.shape[-3:]), generator=generator)
     timesteps = ((torch.randperm(count, generator=generator) + 0.5) * most / count).long()
     losses = []
@@ -157,6 +160,31 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
     return model.unconditional_unet() if plain else model
 
 
+def expert_pipeline(recipe: DiffusionRecipe, data: ImageTensors, source=None) -> ConditionalDDPMPipeline | None:
+    """The model whose expert is trained. `source` is the pipeline that the expert starts from.
+
+    Raises:
+        ZooError: If the recipe asks an expert for what it cannot be, or its noise is not that of the model.
+    """
+    if recipe.expert_of is None:
+        return None
+    for key in ("conditions", "masks", "autoencoder"):
+        if getattr(recipe, key):
+            raise ZooError(f"recipe: {key}: expected none with expert_of, got {getattr(recipe, key)}")
+    if not 0 < recipe.boundary_ratio < 1:
+        raise ZooError(f"recipe: boundary_ratio: expected a number between 0 and 1, got {recipe.boundary_ratio}")
+    if not isinstance(source, ConditionalDDPMPipeline | UnconditionalDDPMPipeline | None):
+        raise ZooError(f"{recipe.init_from}: expected a DDPM, got a {type(source).__name__}")
+    pipe = zoo.from_pretrained(recipe.expert_of)
+    if not isinstance(pipe, ConditionalDDPMPipeline):
+        raise ZooError(f"{recipe.expert_of}: expected a conditional DDPM, got a {type(pipe).__name__}")
+    check_fits(pipe, recipe.expert_of, data)
+    for key in ("num_train_timesteps", "beta_schedule", "prediction_type"):
+        if (found := pipe.scheduler.config[key]) != getattr(recipe, key):
+            raise ZooError(f"recipe: {key}: expected {found} as in {recipe.expert_of}, got {getattr(recipe, key)}")
+    return pipe
+
+
 def autoencoder_of(recipe: DiffusionRecipe, data: ImageTensors, source=None) -> AutoencoderKL | None:
     """The autoencoder whose latents are learned: the recipe's, or the one of the pipeline `source`.
 
@@ -192,6 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(validation_split, class_names)
     run.describe_dataset(built)
+    whole = expert_pipeline(recipe, train, source)
     autoencoder = autoencoder_of(recipe, train, source)
     if autoencoder is not None:
         autoencoder.to(run.device)
@@ -208,6 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
         prediction_type=recipe.prediction_type,
         clip_sample=autoencoder is None,  # latents are not bound to [-1, 1]
     )
+    timesteps_below = round(recipe.num_train_timesteps * (recipe.boundary_ratio if whole else 1))
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
@@ -226,6 +256,10 @@ def main(arguments: list[str] | None = None) -> None:
         sampler = DPMSolverMultistepScheduler.from_config(scheduler.config, lambda_min_clipped=-5.1)
         settings = {"default_steps": recipe.num_inference_steps, "pixel_spacing_mm": pixel_spacing(train_split)}
         guidance = {"default_guidance": recipe.guidance_scale}
+        if whole is not None:
+            guidance = {"default_guidance": whole.config.default_guidance}
+            expert = {"unet_2": averaged_model(), "boundary_ratio": recipe.boundary_ratio}
+            return ConditionalDDPMPipeline(whole.unet, sampler, **expert, **guidance, **settings)
         if autoencoder is not None:
             return LatentDiffusionPipeline(autoencoder, averaged_model(), sampler, **guidance, **settings)
         if recipe.masks:
@@ -235,7 +269,7 @@ def main(arguments: list[str] | None = None) -> None:
         return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
 
     def evaluate() -> dict[str, float]:
-        inputs = averaged_model(), scheduler, validation, run.device
+        inputs = averaged_model(), scheduler, validation, run.device, timesteps_below
         return {"validation_loss": validation_loss(*inputs, recipe.min_snr_gamma, recipe.masks)}
 
     for _ in run.epochs():
@@ -248,7 +282,7 @@ def main(arguments: list[str] | None = None) -> None:
                     left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
                     labels = torch.where(left_open, run.accelerator.unwrap_model(model).open_labels, labels)
                 noise = torch.randn_like(images)
-                timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(images),), device=run.device)
+                timesteps = torch.randint(timesteps_below, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
                     loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()

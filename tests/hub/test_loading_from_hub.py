@@ -105,7 +105,9 @@ def published(tmp_path_factory) -> dict:
 
 
 @pytest.fixture
-def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, paired_ddpm, monkeypatch) -> dict:
+def uploaded(
+    hub, published, dcgan, conditional_ddpm, unconditional_ddpm, expert_ddpm, paired_ddpm, monkeypatch
+) -> dict:
     """Two versions of each kind of model, in folders and as two commits of a repo.
 
     They differ in their weights, and in the code of `base.py`, which gets an attribute that names the version. The
@@ -117,6 +119,7 @@ def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, paired
         "dcgan": dcgan,
         "conditional_ddpm": conditional_ddpm,
         "unconditional_ddpm": unconditional_ddpm,
+        "expert_ddpm": expert_ddpm,
         "paired_ddpm": paired_ddpm,
     }
     for version in ("v1", "v2"):
@@ -194,7 +197,7 @@ def test_with_diffusers_alone(hub, uploaded, tmp_path):
     masks = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").masks
     assert (images["masks"] == masks).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
     # diffusers loads what a pipeline file imports once by its name, so the name has to tell the versions apart
-    assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1", "paired_ddpm v2 v1"]
+    assert output.splitlines() == ["dcgan v2 v1", "conditional_ddpm v2 v1", "expert_ddpm v2 v1", "paired_ddpm v2 v1"]
 
 
 def test_a_description_comes_without_weights(hub, uploaded, tmp_path):

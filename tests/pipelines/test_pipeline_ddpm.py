@@ -53,6 +53,38 @@ def test_network_evaluations_are_what_runs(conditional_ddpm, monkeypatch):
         assert sum(rows) == conditional_ddpm.network_evaluations(**settings)
 
 
+def test_an_expert_takes_the_timesteps_of_little_noise(expert_ddpm, monkeypatch):
+    seen = {"unet": [], "unet_2": []}
+    for name, timesteps in seen.items():
+        network = getattr(expert_ddpm, name)
+        monkeypatch.setattr(
+            network,
+            "forward",
+            lambda x, t, *a, f=network.forward, to=timesteps: to.extend([int(t)] * len(x)) or f(x, t, *a),
+        )
+    for settings in ({}, {"num_inference_steps": 5}, {"guidance_scale": 3.0}):
+        for timesteps in seen.values():
+            timesteps.clear()
+        make(expert_ddpm, **settings)
+        assert min(seen["unet"]) >= 500 > max(seen["unet_2"])  # boundary_ratio 0.5 of 1000
+        assert len(seen["unet"]) + len(seen["unet_2"]) == expert_ddpm.network_evaluations(**settings)
+    seen["unet"].clear()
+    expert_ddpm.project(torch.rand(1, 1, 8, 8), alpha_bar=0.9)
+    assert not seen["unet"]  # this little noise is the expert's alone
+
+
+def test_an_expert_that_knows_no_more_changes_nothing(conditional_ddpm, expert_ddpm):
+    expert_ddpm.register_modules(unet_2=conditional_ddpm.unet.unconditional_unet())
+    unasked = {"class_labels": "any", "phase": "any", "num_inference_steps": 4}
+    torch.testing.assert_close(make(expert_ddpm, 2, **unasked), make(conditional_ddpm, 2, **unasked), atol=1e-4, rtol=0)
+
+
+def test_an_expert_has_a_share_of_the_timesteps(conditional_ddpm, expert_ddpm):
+    for other in ({"unet_2": expert_ddpm.unet_2}, {"boundary_ratio": 0.5}):
+        with pytest.raises(ValueError, match="boundary_ratio: expected with `unet_2`, and with it alone"):
+            type(expert_ddpm)(conditional_ddpm.unet, conditional_ddpm.scheduler, **other)
+
+
 def test_the_unconditional_pipeline_equals_leaving_all_open(conditional_ddpm, unconditional_ddpm):
     start = torch.randn(1, 1, 8, 8)
     for pipe in (conditional_ddpm, unconditional_ddpm):

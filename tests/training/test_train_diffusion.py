@@ -141,6 +141,29 @@ def test_fine_tuning_an_unconditional_model_from_a_conditional_one(recipe, tmp_p
     assert zoo.from_pretrained(tuned)(1, output_type="np").images.shape == (1, 64, 64, 1)
 
 
+def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
+    train_diffusion.main([*recipe("whole"), "--epochs", "1"])
+    whole = tmp_path / "runs" / "whole" / "pipeline"
+    settings = ["--epochs", "1", "--conditions", "[]", "--expert_of", str(whole)]
+    train_diffusion.main([*recipe("expert"), *settings, "--boundary_ratio", "0.6", "--block_out_channels", "[8, 8]"])
+    source, pipe = zoo.from_pretrained(whole), zoo.from_pretrained(tmp_path / "runs" / "expert" / "pipeline")
+    for name, value in source.unet.state_dict().items():
+        assert torch.equal(pipe.unet.state_dict()[name], value)
+    assert pipe.unet_2.config.block_out_channels == [8, 8] and pipe.config.boundary_ratio == 0.6
+    assert pipe.class_names == source.class_names
+    assert pipe(1, output_type="np").images.shape == (1, 64, 64, 1)
+
+    for bad, told in {
+        ("--boundary_ratio", "1"): "boundary_ratio: expected a number between 0 and 1",
+        ("--beta_schedule", "linear"): "beta_schedule: expected squaredcos_cap_v2 as in",
+        ("--conditions", "[pathology]"): "conditions: expected none with expert_of",
+        ("--expert_of", "model_cards/dcgan-acdc-64"): "expected a conditional DDPM, got a GANPipeline",
+        ("--init_from", "model_cards/ldm-acdc-64"): "expected a DDPM, got a LatentDiffusionPipeline",
+    }.items():
+        with pytest.raises(ZooError, match=told):
+            train_diffusion.main([*recipe("bad"), *settings, *bad])
+
+
 def test_a_dry_run_prints_the_recipe_and_does_nothing(recipe, tmp_path, capsys):
     train_diffusion.main([*recipe("dry"), "--dry_run"])
     assert "prediction_type: v_prediction" in capsys.readouterr().out

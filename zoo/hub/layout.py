@@ -62,6 +62,7 @@ def read_index(folder: Path) -> dict:
         raise ZooError(f"{path}: expected JSON ({error})") from error
     if not isinstance(index, dict) or not isinstance(pipeline_name(index), str):
         raise ZooError(f"{path}: _class_name: expected the name of a pipeline class")
+    index = {name: entry for name, entry in index.items() if entry != [None, None]}  # an optional component, absent
     for name, entry in index.items():
         is_pair = isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
         if isinstance(entry, list) and not is_pair:
