@@ -1,9 +1,10 @@
-"""Which sampling settings suit a model: KID on the validation patients, and how often the asked-for classes are seen.
+"""Which sampling settings suit a model: KID on validation patients, variety, and how often asked-for classes are seen.
 
     python training/compare_sampling.py outputs/runs/ddpm-acdc-64/pipeline --num_inference_steps 6 8 10 25
 
 Every combination of the values that are given is tried with the same seeds, so that differences are of the settings
-alone. It prints a Markdown table, the best KID first; recipes and `publish.py` take what was chosen by it.
+alone. It prints a Markdown table, the best KID first, with the MS-SSIM of pairs beside that of the training images;
+recipes and `publish.py` take what was chosen by it.
 """
 
 import argparse
@@ -21,8 +22,10 @@ from common.samples import draw_samples
 from common.schedulers import sampler_named
 from zoo.errors import ZooError
 from zoo.metrics.conditioning import asked_classes, shared_conditions
+from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
+from zoo.metrics.image_set import ImageSet, from_split
 from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
 
@@ -33,6 +36,11 @@ def grid(values: dict[str, list | None]) -> list[dict]:
     """Every combination of the settings that were given values, as keywords."""
     given = {name: values[name] for name in SETTINGS if values[name]}
     return [dict(zip(given, combination, strict=True)) for combination in itertools.product(*given.values())]
+
+
+def ms_ssim_of_pairs(images: ImageSet, seed: int) -> float:
+    """Mean over random pairs: below that of training images is noise, above collapse."""
+    return diversity_row(images, seed)["ms_ssim"]["value"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     pipe.set_progress_bar_config(disable=True)
     extractor = EfficientNetLite0Extractor()
     real = extract(extractor, ImageTensors(split_of(built, "validation"), {}).images)
+    train_ms_ssim = ms_ssim_of_pairs(from_split(built, "train"), options.seed)
     classifier = find_judge("classifier", built)
     conditions = shared_conditions(pipe, classifier)
 
@@ -67,7 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
             samples = draw_samples(pipe, options.samples, options.seed, **call)
         except (ValueError, TypeError) as error:
             raise ZooError(f"{options.model}: {error}") from error
-        cells = [*settings.values(), kid(extract(extractor, samples), real)]
+        variety = ms_ssim_of_pairs(ImageSet(samples, list(map(str, range(len(samples))))), options.seed)
+        cells = [*settings.values(), kid(extract(extractor, samples), real), variety]
         if conditions:
             found = classifier.probabilities(samples)
             asked = asked_classes(pipe, call, options.seed, options.samples)
@@ -76,7 +86,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     names = list(combinations[0])
     rows.sort(key=lambda cells: cells[len(names)])
-    heads = [*names, "KID", *(f"{condition} as asked" for condition in conditions), "samples/s"]
+    heads = [
+        *names,
+        "KID",
+        f"MS-SSIM of pairs (training {train_ms_ssim:.3f})",
+        *(f"{condition} as asked" for condition in conditions),
+        "samples/s",
+    ]
     for cells in (heads, ["---"] * len(heads), *rows):
         print(f"| {' | '.join(f'{cell:.4g}' if isinstance(cell, float) else str(cell) for cell in cells)} |")
 
