@@ -257,7 +257,6 @@ def main(arguments: list[str] | None = None) -> None:
         settings = {"default_steps": recipe.num_inference_steps, "pixel_spacing_mm": pixel_spacing(train_split)}
         guidance = {"default_guidance": recipe.guidance_scale}
         if whole is not None:
-            guidance = {"default_guidance": whole.config.default_guidance}
             expert = {"unet_2": averaged_model(), "boundary_ratio": recipe.boundary_ratio}
             return ConditionalDDPMPipeline(whole.unet, sampler, **expert, **guidance, **settings)
         if autoencoder is not None:
