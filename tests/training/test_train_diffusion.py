@@ -153,12 +153,13 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     assert pipe.class_names == source.class_names
     assert pipe(1, output_type="np").images.shape == (1, 64, 64, 1)
 
+    published = SCRIPT.parents[1] / "model_cards"
     for bad, told in {
         ("--boundary_ratio", "1"): "boundary_ratio: expected a number between 0 and 1",
         ("--beta_schedule", "linear"): "beta_schedule: expected squaredcos_cap_v2 as in",
         ("--conditions", "[pathology]"): "conditions: expected none with expert_of",
-        ("--expert_of", "model_cards/dcgan-acdc-64"): "expected a conditional DDPM, got a GANPipeline",
-        ("--init_from", "model_cards/ldm-acdc-64"): "expected a DDPM, got a LatentDiffusionPipeline",
+        ("--expert_of", str(published / "dcgan-acdc-64")): "expected a conditional DDPM, got a GANPipeline",
+        ("--init_from", str(published / "ldm-acdc-64")): "expected a DDPM, got a LatentDiffusionPipeline",
     }.items():
         with pytest.raises(ZooError, match=told):
             train_diffusion.main([*recipe("bad"), *settings, *bad])
