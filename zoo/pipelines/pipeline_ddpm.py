@@ -69,7 +69,7 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
     def _is_for_expert(self, timestep: torch.Tensor) -> bool:
         if self.unet_2 is None:
             return False
-        return timestep < self.config.boundary_ratio * self.scheduler.config.num_train_timesteps
+        return timestep.item() < self.config.boundary_ratio * self.scheduler.config.num_train_timesteps
 
     def _reverse(self, sample, generators, predict, callback=None):
         """As in the base class, the expert's timesteps by the expert."""
