@@ -55,6 +55,7 @@ class DiffusionRecipe(Recipe):
     autoencoder: str | None = None
     expert_of: str | None = None  # a conditional model that gets a second U-Net for its timesteps of little noise
     boundary_ratio: float = 0.3  # share of the timesteps that are the expert's
+    min_timestep: int = 0  # of training; what lies below is left to an expert
     augmented_copies: int = 8  # versions of each training image that are encoded
     condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
     block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
@@ -116,13 +117,13 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
 
 @torch.no_grad()
 def validation_loss(
-    model, scheduler, data: ImageTensors, device, most: int, min_snr_gamma, masks: bool, batch_size: int = 64
+    model, scheduler, data: ImageTensors, device, span: range, min_snr_gamma, masks: bool, batch_size: int = 64
 ) -> float:
-    """The loss over all validation images, with the same noise and timesteps, spread evenly below `most`, each time."""
+    """The loss over all validation images, with the same noise and timesteps, spread evenly over `span`, each time."""
     generator = torch.Generator().manual_seed(0)
     count = len(data)
     noise = torch.randn((count, *data.images.shape[-3:]), generator=generator)
-    timesteps = ((torch.randperm(count, generator=generator) + 0.5) * most / count).long()
+    timesteps = span.start + ((torch.randperm(count, generator=generator) + 0.5) * len(span) / count).long()
     losses = []
     for part in torch.arange(count).split(batch_size):
         images, labels = data.images[part].to(device), data.labels[part].to(device)
@@ -237,7 +238,10 @@ def main(arguments: list[str] | None = None) -> None:
         prediction_type=recipe.prediction_type,
         clip_sample=autoencoder is None,  # latents are not bound to [-1, 1]
     )
-    timesteps_below = round(recipe.num_train_timesteps * (recipe.boundary_ratio if whole else 1))
+    most = round(recipe.num_train_timesteps * (recipe.boundary_ratio if whole else 1))
+    if not 0 <= recipe.min_timestep < most:
+        raise ZooError(f"recipe: min_timestep: expected 0 to {most - 1}, got {recipe.min_timestep}")
+    span = range(recipe.min_timestep, most)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
@@ -268,7 +272,7 @@ def main(arguments: list[str] | None = None) -> None:
         return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
 
     def evaluate() -> dict[str, float]:
-        inputs = averaged_model(), scheduler, validation, run.device, timesteps_below
+        inputs = averaged_model(), scheduler, validation, run.device, span
         return {"validation_loss": validation_loss(*inputs, recipe.min_snr_gamma, recipe.masks)}
 
     for _ in run.epochs():
@@ -281,7 +285,7 @@ def main(arguments: list[str] | None = None) -> None:
                     left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
                     labels = torch.where(left_open, run.accelerator.unwrap_model(model).open_labels, labels)
                 noise = torch.randn_like(images)
-                timesteps = torch.randint(timesteps_below, (len(images),), device=run.device)
+                timesteps = torch.randint(span.start, span.stop, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
                     loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()
