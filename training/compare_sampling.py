@@ -25,7 +25,7 @@ from zoo.metrics.conditioning import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
-from zoo.metrics.image_set import ImageSet, from_split
+from zoo.metrics.image_set import ImageSet, from_split, of_samples
 from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
             samples = draw_samples(pipe, options.samples, options.seed, **call)
         except (ValueError, TypeError) as error:
             raise ZooError(f"{options.model}: {error}") from error
-        variety = ms_ssim_of_pairs(ImageSet(samples, list(map(str, range(len(samples))))), options.seed)
+        variety = ms_ssim_of_pairs(of_samples(samples), options.seed)
         cells = [*settings.values(), kid(extract(extractor, samples), real), variety]
         if conditions:
             found = classifier.probabilities(samples)

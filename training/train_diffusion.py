@@ -77,6 +77,11 @@ class DiffusionRecipe(Recipe):
     num_inference_steps: int = 25
     guidance_scale: float = 1.0
 
+    @property
+    def sources(self) -> list[str]:
+        """As in the base class, and the model that gets an expert."""
+        return [*super().sources, *([self.expert_of] if self.expert_of else [])]
+
 
 def network_input(images: torch.Tensor, recipe: DiffusionRecipe) -> torch.Tensor:
     """What is noised of a batch, `(b, c, h, w)`: images or pairs in [-1, 1], augmented, or one latent of each."""

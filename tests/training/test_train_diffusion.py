@@ -146,12 +146,15 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     whole = tmp_path / "runs" / "whole" / "pipeline"
     settings = ["--epochs", "1", "--conditions", "[]", "--expert_of", str(whole)]
     train_diffusion.main([*recipe("expert"), *settings, "--boundary_ratio", "0.6", "--block_out_channels", "[8, 8]"])
-    source, pipe = zoo.from_pretrained(whole), zoo.from_pretrained(tmp_path / "runs" / "expert" / "pipeline")
+    expert = tmp_path / "runs" / "expert" / "pipeline"
+    source, pipe = zoo.from_pretrained(whole), zoo.from_pretrained(expert)
     for name, value in source.unet.state_dict().items():
         assert torch.equal(pipe.unet.state_dict()[name], value)
     assert pipe.unet_2.config.block_out_channels == [8, 8] and pipe.config.boundary_ratio == 0.6
     assert pipe.class_names == source.class_names
     assert pipe(1, output_type="np").images.shape == (1, 64, 64, 1)
+    seen = [json.loads((run / "metrics.json").read_text())["training"]["images_seen"] for run in (whole, expert)]
+    assert seen[1] == 2 * seen[0]  # an epoch of each
 
     published = SCRIPT.parents[1] / "model_cards"
     for bad, told in {
@@ -163,6 +166,21 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     }.items():
         with pytest.raises(ZooError, match=told):
             train_diffusion.main([*recipe("bad"), *settings, *bad])
+
+
+def test_timesteps_that_an_expert_will_have_are_not_trained(recipe, monkeypatch):
+    seen = []
+
+    def remember(model, scheduler, images, labels, noise, timesteps, *rest):
+        seen.append(timesteps)
+        return diffusion_loss(model, scheduler, images, labels, noise, timesteps, *rest)
+
+    monkeypatch.setattr(train_diffusion, "diffusion_loss", remember)
+    train_diffusion.main([*recipe("coarse"), "--epochs", "1", "--min_timestep", "600"])
+    timesteps = torch.cat(seen)  # of training and of the validation
+    assert 600 <= timesteps.min() < 700 and 900 < timesteps.max() < 1000
+    with pytest.raises(ZooError, match="min_timestep: expected 0 to 999, got 1000"):
+        train_diffusion.main([*recipe("bad"), "--min_timestep", "1000"])
 
 
 def test_a_dry_run_prints_the_recipe_and_does_nothing(recipe, tmp_path, capsys):

@@ -56,6 +56,11 @@ class Recipe:
         """Where the run keeps everything."""
         return Path(self.output_dir) / self.name
 
+    @property
+    def sources(self) -> list[str]:
+        """Models whose weights are in the one that comes out: what they saw counts too."""
+        return [self.init_from] if self.init_from else []
+
     def to_yaml(self) -> str:
         """The resolved recipe, as it can be given to `--config` again."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)

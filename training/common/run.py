@@ -284,14 +284,12 @@ class Run:
 
     def _save_pipeline(self, pipeline, decide: str) -> None:
         state = self.progress
-        before = {"images_seen": 0, "seconds": 0.0}
-        if self.recipe.init_from:  # what the weights saw there counts too
-            before |= load_metrics(find_folder(self.recipe.init_from)).get("training", {})
+        before = [load_metrics(find_folder(source)).get("training", {}) for source in self.recipe.sources]
         training = {
             "recipe": self.recipe.name,
-            "images_seen": before["images_seen"] + state.images_seen,
+            "images_seen": state.images_seen + sum(run.get("images_seen", 0) for run in before),
             "epochs": state.epoch,
-            "seconds": round(before["seconds"] + state.seconds, 1),
+            "seconds": round(state.seconds + sum(run.get("seconds", 0.0) for run in before), 1),
             "hardware": describe_hardware(self.device),
             "seed": self.recipe.seed,
             "code_version": _code_version(),

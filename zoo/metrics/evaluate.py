@@ -31,7 +31,7 @@ from zoo.metrics.copying import Neighbours
 from zoo.metrics.cost import cost_group
 from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, TrainedExtractor
 from zoo.metrics.feature_copying import FeatureCopies
-from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_split
+from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_split, of_samples
 from zoo.metrics.intervals import mean_figure
 from zoo.metrics.judges import find_judge
 from zoo.metrics.judging import dice_figures
@@ -228,7 +228,7 @@ class _Evaluation:
         """The samples, made when a group first needs them."""
         images = self.drawn[:, : self.pipe.num_channels]
         check_contrast(images, "samples")
-        return ImageSet(images, [str(i) for i in range(len(images))])
+        return of_samples(images)
 
     @cached_property
     def drawn(self) -> torch.Tensor:

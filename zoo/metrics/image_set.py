@@ -33,6 +33,11 @@ class ImageSet:
         return self.images.float() / 255
 
 
+def of_samples(images: torch.Tensor) -> ImageSet:
+    """Samples of a generator, `(n, channels, height, width)` uint8, each independent of the others."""
+    return ImageSet(images, [str(i) for i in range(len(images))])
+
+
 def from_split(data: BuiltDataset, split: str) -> ImageSet:
     """The images of a split with their patients; patients known to hold the same images count as one.
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from zoo.metrics.image_set import ImageSet
+from zoo.metrics.image_set import ImageSet, of_samples
 
 MAX_SHIFT = 2
 
@@ -16,7 +16,7 @@ def real_row(training: ImageSet, count: int, seed: int) -> ImageSet:
 def mean_row(training: ImageSet, count: int) -> ImageSet:
     """The mean training image, `count` times."""
     mean = training.images.double().mean(0, keepdim=True).round().to(torch.uint8)
-    return ImageSet(mean.repeat(count, 1, 1, 1), [str(i) for i in range(count)])
+    return of_samples(mean.repeat(count, 1, 1, 1))
 
 
 def copy_row(training: ImageSet, count: int, seed: int) -> ImageSet:

@@ -17,7 +17,7 @@ from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.metrics import utility_classification, utility_segmentation
 from zoo.metrics.cache import Cache
-from zoo.metrics.image_set import ImageSet, from_floats, volumes_of
+from zoo.metrics.image_set import ImageSet, from_floats, of_samples, volumes_of
 from zoo.metrics.intervals import folds
 from zoo.metrics.utility_classes import classification_group, why_no_classification
 from zoo.metrics.utility_segmentation import SAME, SAME_DATA_SEED, SHARED, SHARES, SameData
@@ -183,7 +183,7 @@ class UtilityGroup:
         ]
         images = from_floats(torch.cat([output.images for output in outputs]), "samples")
         masks = torch.cat([output.masks for output in outputs])
-        return ImageSet(images, [str(i) for i in range(len(images))]), masks.cpu()
+        return of_samples(images), masks.cpu()
 
     @cached_property
     def _pathologies(self) -> dict[str, int]:
