@@ -1,10 +1,10 @@
-"""Which sampling settings suit a model: KID on validation patients, variety, and how often asked-for classes are seen.
+"""Which sampling settings suit a model: KID and FD on validation patients, variety, and how often classes are as asked.
 
     python training/compare_sampling.py outputs/runs/ddpm-acdc-64/pipeline --num_inference_steps 6 8 10 25
 
 Every combination of the values that are given is tried with the same seeds, so that differences are of the settings
-alone. It prints a Markdown table, the best KID first, with the MS-SSIM of pairs beside that of the training images;
-recipes and `publish.py` take what was chosen by it.
+alone. It prints a Markdown table, the best KID first, with the Fréchet distance, which is lower the more samples there
+are, and the MS-SSIM of pairs beside that of the training images; recipes and `publish.py` take what was chosen by it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from zoo.errors import ZooError
 from zoo.metrics.conditioning import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
-from zoo.metrics.functional import kid
+from zoo.metrics.functional import frechet_distance, kid
 from zoo.metrics.image_set import ImageSet, from_split, of_samples
 from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
@@ -77,7 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
         except (ValueError, TypeError) as error:
             raise ZooError(f"{options.model}: {error}") from error
         variety = ms_ssim_of_pairs(of_samples(samples), options.seed)
-        cells = [*settings.values(), kid(extract(extractor, samples), real), variety]
+        features = extract(extractor, samples)
+        cells = [*settings.values(), kid(features, real), frechet_distance(features, real), variety]
         if conditions:
             found = classifier.probabilities(samples)
             asked = asked_classes(pipe, call, options.seed, options.samples)
@@ -89,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     heads = [
         *names,
         "KID",
+        "FD",
         f"MS-SSIM of pairs (training {train_ms_ssim:.3f})",
         *(f"{condition} as asked" for condition in conditions),
         "samples/s",

@@ -20,8 +20,8 @@ def test_every_combination_is_tried_and_the_best_stands_first(model, few_images,
     values = ["--num_inference_steps", "2", "3", "--guidance_scale", "1", "4"]
     compare_sampling.main([model, "--dataset", few_images, "--samples", "4", *values])
     head, rows = table_of(capsys.readouterr().out)
-    assert head[:3] == ["num_inference_steps", "guidance_scale", "KID"] and head[4:] == ["samples/s"]
-    assert head[3].startswith("MS-SSIM of pairs (training 0.")
+    assert head[:4] == ["num_inference_steps", "guidance_scale", "KID", "FD"] and head[5:] == ["samples/s"]
+    assert head[4].startswith("MS-SSIM of pairs (training 0.")
     assert {tuple(row[:2]) for row in rows} == {("2", "1"), ("2", "4"), ("3", "1"), ("3", "4")}
     kids = [float(row[2]) for row in rows]
     assert kids == sorted(kids)
