@@ -65,6 +65,7 @@ class DiffusionRecipe(Recipe):
     attention_head_dim: int = 32
     norm_num_groups: int = 8
     dropout: float = 0.0
+    channels_last: bool = False  # memory format of training; faster for wide networks on a CPU with AMX
     num_train_timesteps: int = 1000
     beta_schedule: str = "linear"  # linear (1e-4 … 0.02) or squaredcos_cap_v2 (cosine, Nichol & Dhariwal 2021)
     prediction_type: str = "epsilon"  # epsilon or v_prediction (Salimans & Ho 2022)
@@ -237,6 +238,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Model, noise process, optimiser
     model = build_model(recipe, train, class_names, source)
+    if recipe.channels_last:
+        model.to(memory_format=torch.channels_last)
     scheduler = DDPMScheduler(
         num_train_timesteps=recipe.num_train_timesteps,
         beta_schedule=recipe.beta_schedule,
