@@ -29,7 +29,7 @@ from zoo.metrics.image_set import ImageSet, from_split, of_samples
 from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
 
-SETTINGS = ("scheduler", "sampler", "num_inference_steps", "guidance_scale")
+SETTINGS = ("scheduler", "sampler", "num_inference_steps", "guidance_scale", "temperature")
 
 
 def grid(values: dict[str, list | None]) -> list[dict]:
@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sampler", nargs="+", choices=ScorePipeline.samplers, help="of a score model")
     parser.add_argument("--num_inference_steps", nargs="+", type=int)
     parser.add_argument("--guidance_scale", nargs="+", type=float)
+    parser.add_argument("--temperature", nargs="+", type=float, help="of a one-pass generator")
     options = parser.parse_args(arguments)
     if options.samples < 2:
         raise ZooError(f"--samples: expected at least 2, got {options.samples}")

@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sampler", choices=ScorePipeline.samplers, help="default sampler of a score model")
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
+    parser.add_argument("--temperature", type=float, help="default temperature of a one-pass generator's latents")
     options = parser.parse_args(arguments)
 
     source = options.run / "pipeline"
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         "sampler": options.sampler,
         "default_steps": options.num_inference_steps,
         "default_guidance": options.guidance_scale,
+        "default_temperature": options.temperature,
     }
     for key, value in chosen.items():
         if value is None:

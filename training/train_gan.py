@@ -65,6 +65,9 @@ class GANRecipe(Recipe):
     discriminator: dict = dataclasses.field(default_factory=dict)
     conditions: list[str] = dataclasses.field(default_factory=list)  # class columns, of families that know classes
     condition_dropout: float = 0.0  # share of the generator's labels left open, each condition by itself
+    # Until the first of two epochs every label is left open, from the second on the share above, a line in between:
+    # conditions from the start make few data collapse (Shahbazi et al., 2022, arXiv 2201.06578)
+    condition_epochs: list[int] = dataclasses.field(default_factory=list)
     loss: Literal["non_saturating", "wasserstein", "hinge"] = "non_saturating"
     real_label: float = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
     gradient_penalty: float = 0.0  # 10 in WGAN-GP
@@ -79,7 +82,17 @@ class GANRecipe(Recipe):
     discriminator_learning_rate: float = 2e-4
     adam_beta1: float = 0.5
     adam_beta2: float = 0.999
+    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
     kid_samples: int = 500  # samples of a validation
+
+
+def share_left_open(recipe: GANRecipe, epoch: float) -> float:
+    """Share of the generator's labels that are left open after so many epochs."""
+    if not recipe.condition_epochs:
+        return recipe.condition_dropout
+    begin, end = recipe.condition_epochs
+    given = min(1.0, max(0.0, (epoch - begin) / (end - begin)))
+    return 1 - given * (1 - recipe.condition_dropout)
 
 
 def check_recipe(recipe: GANRecipe, source: str) -> tuple[type[ModelMixin], type[ModelMixin]]:
@@ -98,6 +111,11 @@ def check_recipe(recipe: GANRecipe, source: str) -> tuple[type[ModelMixin], type
     if bool(recipe.conditions) != ("conditions" in inspect.signature(classes[0]).parameters):
         expected = "none" if recipe.conditions else "some"
         raise ZooError(f"{source}: key 'conditions' expects {expected} for family {recipe.family}")
+    if epochs := recipe.condition_epochs:
+        if not recipe.conditions:
+            raise ZooError(f"{source}: key 'condition_epochs' expects none without conditions, got {epochs}")
+        if len(epochs) != 2 or not 0 <= epochs[0] < epochs[1]:
+            raise ZooError(f"{source}: key 'condition_epochs' expects two growing numbers of epochs, got {epochs}")
     norm = inspect.signature(classes[1]).parameters.get("norm")
     if recipe.gradient_penalty and norm and recipe.discriminator.get("norm", norm.default) == "batch":
         message = "key 'discriminator.norm' expects instance or none with a gradient_penalty, which is of single images"
@@ -211,7 +229,8 @@ def main(arguments: list[str] | None = None) -> None:
         inputs = zip(latents, labels, strict=True) if recipe.conditions else zip(latents, strict=True)
         measure_batch_norm(network, [tuple(part.to(run.device) for part in batch) for batch in inputs])
         spacing = pixel_spacing(train_split)
-        return GANPipeline(network.eval(), recipe.family, **codes, pixel_spacing_mm=spacing)
+        settings = {"default_temperature": recipe.temperature, "pixel_spacing_mm": spacing}
+        return GANPipeline(network.eval(), recipe.family, **codes, **settings)
 
     def evaluate() -> dict[str, float]:
         samples = draw_samples(build_pipeline(), recipe.kid_samples)
@@ -238,7 +257,8 @@ def main(arguments: list[str] | None = None) -> None:
                 drawn = prior.draw(len(real), device=run.device)  # noise, category, codes
                 inputs = [prior.join(*drawn)]  # (b, latent_dim)
                 if recipe.conditions:  # the labels of the real images, some left open: (b, number of conditions)
-                    left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
+                    share = share_left_open(recipe, run.fractional_epoch)
+                    left_open = torch.rand(labels.shape, device=run.device) < share
                     inputs.append(torch.where(left_open, run.accelerator.unwrap_model(generator).open_labels, labels))
                 with run.accelerator.autocast(), torch.set_grad_enabled(trains_generator):
                     fake = generator(*inputs)

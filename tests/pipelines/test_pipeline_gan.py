@@ -26,6 +26,17 @@ def test_unconditional_samples_are_one_pass_over_normal_numbers(dcgan):
     np.testing.assert_array_equal(make(dcgan), expected.permute(0, 2, 3, 1).numpy())
 
 
+def test_the_temperature_multiplies_the_noise_and_not_the_codes(dcgan, infogan):
+    latents = torch.stack([torch.randn(8, generator=generator) for generator in sample_generators(0, range(3))])
+    with torch.no_grad():
+        expected = dcgan.generator_model(2.5 * latents) / 2 + 0.5
+    np.testing.assert_array_equal(make(dcgan, temperature=2.5), expected.permute(0, 2, 3, 1).numpy())
+    prior, seeds = infogan.prior, (sample_generators(0, range(3)) for _ in range(2))
+    one, hot = (infogan._draw_latents(seed, 1, [0.5, -0.5], factor) for seed, factor in zip(seeds, (1, 2), strict=True))
+    assert torch.equal(2 * one[:, : prior.noise_dim], hot[:, : prior.noise_dim])
+    assert torch.equal(one[:, prior.noise_dim :], hot[:, prior.noise_dim :])
+
+
 def test_a_class_can_be_asked_for_by_name_and_index(acgan):
     images = make(acgan, class_labels="HCM", phase="ES")
     np.testing.assert_array_equal(images, make(acgan, class_labels=1, phase=[1, 1, 1]))

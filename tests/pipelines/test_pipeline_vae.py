@@ -22,6 +22,22 @@ def test_a_sample_is_a_decoded_normal_latent(cvae):
     torch.testing.assert_close(image, cvae.vae.decode(latent) / 2 + 0.5)
 
 
+def test_the_latent_is_multiplied_by_the_temperature_of_the_call_or_of_the_model(cvae, tmp_path):
+    def draw(pipe, **settings):
+        return pipe(1, generator=[torch.Generator().manual_seed(4)], output_type="pt", **settings).images
+
+    latent = torch.randn(1, cvae.latent_dimensions, generator=torch.Generator().manual_seed(4))
+    hot = cvae.vae.decode(3 * latent) / 2 + 0.5
+    torch.testing.assert_close(draw(cvae, temperature=3), hot)
+    VAEPipeline(cvae.vae, default_temperature=3).save_pretrained(tmp_path)
+    loaded = zoo.from_pretrained(tmp_path)
+    assert loaded.default_settings == {"temperature": 3}
+    torch.testing.assert_close(draw(loaded), hot)
+    assert torch.equal(draw(loaded, temperature=1), draw(cvae))
+    with pytest.raises(ValueError, match="temperature: expected a number above 0, got 0"):
+        draw(cvae, temperature=0)
+
+
 def test_the_family_is_stored_with_the_model(tmp_path, cvae):
     dense = VAEPipeline(DenseVAE(8, 3, latent_dim=4, hidden_dims=[8]).eval())
     for name, pipe in (("vae", dense), ("cvae", cvae)):

@@ -71,6 +71,12 @@ def test_the_card_of_an_infogan_shows_what_its_codes_move(tmp_path, infogan):
     assert "![What each code moves](codes.png)" in card
 
 
+def test_the_temperature_is_chosen(tmp_path, dcgan):
+    save_run(dcgan, tmp_path / "run")
+    publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), "--temperature", "2.5"])
+    assert zoo.from_pretrained(tmp_path / "cards" / "tiny").default_settings == {"temperature": 2.5}
+
+
 def test_the_sampler_of_a_score_model_is_chosen(tmp_path, score_model):
     save_run(score_model, tmp_path / "run")
     chosen = ["--sampler", "probability_flow", "--num_inference_steps", "3"]

@@ -133,6 +133,32 @@ def test_every_family_trains_both_networks_and_leaves_a_pipeline(recipe, tmp_pat
         assert Image.open(folder / "codes.png").size == (9 * 66 - 2, 3 * 66 - 2)
 
 
+def test_labels_are_left_open_until_hearts_are_learned():
+    recipe = train_gan.GANRecipe(name="any", dataset="any", condition_dropout=0.2, condition_epochs=[10, 30])
+    shares = [train_gan.share_left_open(recipe, epoch) for epoch in (0, 10, 20, 30, 99)]
+    assert shares == pytest.approx([1, 1, 0.6, 0.2, 0.2])
+    recipe.condition_epochs = []
+    assert train_gan.share_left_open(recipe, 0) == 0.2
+
+
+def test_the_embeddings_learn_nothing_before_their_epoch(recipe, tmp_path, monkeypatch):
+    build, at_first = train_gan.build_networks, []
+
+    def remember(*arguments):
+        networks = build(*arguments)
+        at_first.append(copy.deepcopy(networks[0].state_dict()))
+        return networks
+
+    monkeypatch.setattr(train_gan, "build_networks", remember)
+    settings = ["--family", "acgan", *FAMILIES["acgan"], "--epochs", "1", "--temperature", "2"]
+    for name, begin in (("late", "[1, 2]"), ("early", "[0, 1]")):
+        train_gan.main([*recipe(name), *settings, "--condition_epochs", begin])
+        after = load_file(tmp_path / "runs" / name / "checkpoints/last/model.safetensors")
+        key = "embeddings.0.weight"
+        assert torch.equal(after[key], at_first[-1][key]) == (name == "late")
+        assert zoo.from_pretrained(tmp_path / "runs" / name / "pipeline").default_settings == {"temperature": 2}
+
+
 def test_an_acgan_goes_on_with_patients_whose_pathology_is_unknown(recipe, tmp_path, phantom):
     settings = ["--family", "acgan", "--conditions", "[pathology, phase]", "--epochs", "1"]
     train_gan.main([*recipe("whole"), *settings])
@@ -176,6 +202,11 @@ def test_a_dataset_of_another_size_is_refused(recipe, tmp_path):
         (["--discriminator", "{base_channels: many}"], "key 'discriminator.base_channels' expects int, got 'many'"),
         (["--conditions", "[phase]"], "key 'conditions' expects none for family dcgan"),
         (["--family", "acgan"], "key 'conditions' expects some for family acgan"),
+        (["--condition_epochs", "[1, 2]"], "key 'condition_epochs' expects none without conditions"),
+        (
+            ["--family", "acgan", "--conditions", "[phase]", "--condition_epochs", "[2, 2]"],
+            "key 'condition_epochs' expects two growing numbers of epochs, got [2, 2]",
+        ),
         (["--gradient_penalty", "10"], "key 'discriminator.norm' expects instance or none with a gradient_penalty"),
     ],
 )

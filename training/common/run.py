@@ -100,6 +100,12 @@ class Run:
     def device(self) -> torch.device:
         return self.accelerator.device
 
+    @property
+    def fractional_epoch(self) -> float:
+        """Epochs done, the share of the present one included."""
+        batches = len(self.accelerator._dataloaders[0])
+        return self.progress.epoch + self.progress.batch / max(1, batches)
+
     def describe_dataset(self, built) -> None:
         """Remembers what the model is trained on, for its `metrics.json`."""
         train = built.info["splits"]["train"]
@@ -249,17 +255,13 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         state = self.progress
-        row = {"step": state.step, "epoch": round(state.epoch + state.batch / max(1, self._batches_per_epoch), 3)}
+        row = {"step": state.step, "epoch": round(self.fractional_epoch, 3)}
         row |= {"images_seen": state.images_seen, "seconds": round(state.seconds, 1)}
         row |= {"images_per_second": round(state.images_seen / max(state.seconds, 1e-9), 2), **values}
         with self.log_file.open("a") as file:
             file.write(json.dumps(row) + "\n")
         self.accelerator.log(values, step=state.step)
         self._say("  ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
-
-    @property
-    def _batches_per_epoch(self) -> int:
-        return len(self.accelerator._dataloaders[0])
 
     def _cut_log(self) -> None:
         """Drops the rows that were written after the checkpoint: those steps will be done again."""
