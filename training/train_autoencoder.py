@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 import zoo.datasets
 from common.data import ImageTensors, augment, split_of, to_network
 from common.errors import told_in_one_line
-from common.gan_losses import discriminator_loss, generator_loss
+from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
@@ -117,13 +117,6 @@ def reconstruction_loss(reconstructions: torch.Tensor, images: torch.Tensor, pyr
     """Mean absolute difference of the pixels and of the Laplacian pyramids, `(batch_size,)`."""
     pixels = (reconstructions - images).abs().flatten(1).mean(1)
     return pixels + pyramid_weight * pyramid_loss(reconstructions, images)
-
-
-def adaptive_weight(loss: torch.Tensor, adversarial: torch.Tensor, last_layer: torch.Tensor) -> torch.Tensor:
-    """What makes the two losses pull alike at the last layer: Esser et al. (2021), arXiv 2012.09841, equation 7."""
-    (pull,) = torch.autograd.grad(loss, last_layer, retain_graph=True)
-    (other,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
-    return (pull.norm() / (other.norm() + 1e-6)).clamp(max=1e4).detach()
 
 
 @torch.no_grad()

@@ -3,6 +3,8 @@
     accelerate launch training/train_vae.py --config training/recipes/cvae-acdc-64.yaml
 
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+With an `adversarial_weight` reconstructions and samples also face a discriminator, as in the VAE/GAN of Larsen et al.
+(2016, arXiv 1512.09300).
 """
 
 import dataclasses
@@ -18,14 +20,18 @@ import zoo.datasets
 import zoo.models
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
+from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, check_keywords, parse_recipe
 from common.run import Run
+from common.samples import draw_samples
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
-from zoo.metrics.functional import ssim
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid, ssim
+from zoo.models import DCGANDiscriminator
 from zoo.pipelines import VAEPipeline
 
 
@@ -39,6 +45,12 @@ class VAERecipe(Recipe):
     pyramid_weight: float = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
     kl_weight: float = 1.0  # β of Higgins et al. (2017); with mse it is twice the variance of the decoder's noise
     kl_warmup_epochs: int = 0  # in which β rises linearly from 0
+    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    discriminator: dict = dataclasses.field(default_factory=dict)  # keywords of a DCGANDiscriminator
+    discriminator_learning_rate: float = 2e-4  # with the optimiser and the betas of the autoencoder
+    real_label: float = 1.0  # 0.9 is one-sided label smoothing
+    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
+    kid_samples: int = 500  # of a validation with an adversarial_weight, which the KID of samples decides
     optimizer: OptimizerName = "adam"
     learning_rate: float = 1e-3
     adam_beta1: float = 0.9
@@ -101,6 +113,11 @@ def build_network(recipe: VAERecipe, source: str, data: ImageTensors) -> ModelMi
     return pipe.vae
 
 
+def last_weight(network: ModelMixin) -> torch.Tensor:
+    """The weight of the decoder's last layer."""
+    return [weight for weight in network.decoder.parameters() if weight.ndim > 1][-1]
+
+
 def main(arguments: list[str] | None = None) -> None:
     recipe, switches = parse_recipe(VAERecipe, arguments)
     if switches.dry_run:
@@ -109,12 +126,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
+    taken = ("sample_size", "in_channels")
+    judged_by = check_keywords(recipe.discriminator, DCGANDiscriminator, "discriminator", switches.config, taken=taken)
     run = Run(recipe, switches.resume)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
-    # Network, optimiser
+    # Networks, optimisers
     network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
     latent_dim, betas = network.config.latent_dim, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(
@@ -122,6 +141,15 @@ def main(arguments: list[str] | None = None) -> None:
     )
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    if recipe.adversarial_weight:
+        channels, size = train.images.shape[1:3]
+        discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
+        d_optimizer = build_optimizer(
+            recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
+        )
+        discriminator, d_optimizer = run.accelerator.prepare(discriminator, d_optimizer)
+        extractor = EfficientNetLite0Extractor()
+        real_features = extract(extractor, validation.images)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
     run.accelerator.register_for_checkpointing(scheduler, ema)
@@ -131,14 +159,24 @@ def main(arguments: list[str] | None = None) -> None:
         return run.averaged(network, ema).to(memory_format=torch.contiguous_format)
 
     def build_pipeline() -> VAEPipeline:
-        return VAEPipeline(averaged_network(), recipe.family, pixel_spacing_mm=pixel_spacing(train_split))
+        settings = {"default_temperature": recipe.temperature, "pixel_spacing_mm": pixel_spacing(train_split)}
+        return VAEPipeline(averaged_network(), recipe.family, **settings)
 
     def evaluate() -> dict[str, float]:
-        return validate(averaged_network(), validation, run.device, recipe)
+        figures = validate(averaged_network(), validation, run.device, recipe)
+        if recipe.adversarial_weight:
+            samples = draw_samples(build_pipeline(), recipe.kid_samples)
+            figures["validation_kid"] = kid(extract(extractor, samples), real_features)
+        return figures
 
     def kl_weight() -> float:
-        epochs = run.progress.epoch + run.progress.batch / len(loader)
-        return recipe.kl_weight * min(1.0, epochs / recipe.kl_warmup_epochs if recipe.kl_warmup_epochs else 1.0)
+        warmup = recipe.kl_warmup_epochs
+        return recipe.kl_weight * min(1.0, run.fractional_epoch / warmup if warmup else 1.0)
+
+    def judged(judge: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        """Scores of images, `(b,)`, in float32."""
+        with run.accelerator.autocast():
+            return judge(images).float()
 
     for _ in run.epochs():
         network.train()
@@ -148,17 +186,37 @@ def main(arguments: list[str] | None = None) -> None:
                 noise = torch.randn(len(images), latent_dim, device=run.device)
                 with run.accelerator.autocast():
                     logits, mean, logvar = network(images, noise)
+                    if recipe.adversarial_weight:  # reconstructions and samples: (2b, c, h, w) in [-1, 1]
+                        drawn = run.accelerator.unwrap_model(network).decode(torch.randn_like(noise))
+                        fake = torch.cat([2 * logits.sigmoid() - 1, drawn])
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
                 reconstruction = reconstruction_loss(logits, images, recipe).mean()
                 loss = reconstruction + kl_weight() * kl
+
+                # Autoencoder: its images up, through a discriminator that learns nothing here
+                if recipe.adversarial_weight:
+                    judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
+                    g_loss = generator_loss("non_saturating", judged(judge, fake))
+                    weight = adaptive_weight(reconstruction, g_loss, last_weight(run.accelerator.unwrap_model(network)))
+                    loss = loss + recipe.adversarial_weight * weight * g_loss
+                    judge.requires_grad_(True)
                 run.accelerator.backward(loss)
                 run.update(network, optimizer)
+
+                # Discriminator: real images up, decoded ones down
+                if recipe.adversarial_weight:
+                    on_real, on_fake = judged(discriminator, images), judged(discriminator, fake.detach())
+                    d_loss = discriminator_loss("non_saturating", on_real, on_fake, recipe.real_label)
+                    run.accelerator.backward(d_loss)
+                    run.update(discriminator, d_optimizer)
+                    run.log(g_loss=g_loss, d_loss=d_loss, score_real=on_real.mean(), score_fake=on_fake.mean())
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())
             rate = scheduler.get_last_lr()[0]
             run.log(loss=loss, reconstruction=reconstruction, kl=kl, learning_rate=rate)
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[scheduler])
+        decide = "validation_kid" if recipe.adversarial_weight else "validation_loss"
+        run.end_epoch(build_pipeline, evaluate, decide=decide, schedulers=[scheduler])
 
 
 if __name__ == "__main__":

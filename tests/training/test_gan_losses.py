@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from common.gan_losses import (
+    adaptive_weight,
     class_loss,
     code_loss,
     discriminator_loss,
@@ -90,3 +91,9 @@ def test_code_loss_is_least_where_the_codes_are_recovered():
     assert code_loss(torch.zeros(2, 2), codes, category, codes).item() == pytest.approx(math.log(2))
     # off by 1 in one of two codes of each image: ½·1²
     assert code_loss(sure, codes + torch.tensor([1.0, 0.0]), category, codes).item() == pytest.approx(0.5)
+
+
+def test_the_weight_makes_both_losses_pull_alike():
+    layer = torch.tensor([1.0, 2.0], requires_grad=True)
+    loss, adversarial = 6 * layer.sum(), 0.5 * layer.sum()
+    assert adaptive_weight(loss, adversarial, layer).item() == pytest.approx(12, rel=1e-4)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 import common.run
 import train_autoencoder
 from common.data import ImageTensors, split_of, to_network
-from train_autoencoder import adaptive_weight, latent_scale, reconstruct
+from train_autoencoder import latent_scale, reconstruct
 from zoo import datasets
 from zoo.errors import ZooError
 
@@ -91,12 +91,6 @@ def test_a_stopped_run_goes_on_to_the_same_weights(recipe, tmp_path, monkeypatch
     for name in ("model.safetensors", "model_1.safetensors"):  # the autoencoder and its discriminator
         one, other = (load_file(tmp_path / "runs" / run / "checkpoints/last" / name) for run in ("whole", "broken"))
         assert all(torch.equal(value, other[key]) for key, value in one.items())
-
-
-def test_the_weight_makes_both_losses_pull_alike():
-    layer = torch.tensor([1.0, 2.0], requires_grad=True)
-    loss, adversarial = 6 * layer.sum(), 0.5 * layer.sum()
-    assert adaptive_weight(loss, adversarial, layer).item() == pytest.approx(12, rel=1e-4)
 
 
 def test_reconstructions_are_of_the_mean_and_in_range():

@@ -11,7 +11,6 @@ from torch import nn
 import train_gan
 import zoo
 from zoo.errors import ZooError
-from zoo.metrics.extractors import FeatureExtractor
 
 TINY = """
 dataset: {dataset}
@@ -45,18 +44,9 @@ FAMILIES = {
 }
 
 
-class CoarsePixels(FeatureExtractor):
-    """An extractor that costs nothing: the mean of each sixteenth of an image."""
-
-    name, preprocessing, dimensions, sha256 = "coarse_pixels", "mean of 16x16 pixels", 16, "0" * 64
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        return nn.functional.adaptive_avg_pool2d(images.mean(dim=1, keepdim=True), 4).flatten(1)
-
-
 @pytest.fixture(autouse=True)
-def cheap_validation(monkeypatch):
-    monkeypatch.setattr(train_gan, "EfficientNetLite0Extractor", CoarsePixels)
+def cheap_validation(monkeypatch, coarse_pixels):
+    monkeypatch.setattr(train_gan, "EfficientNetLite0Extractor", coarse_pixels)
 
 
 @pytest.fixture

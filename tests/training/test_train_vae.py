@@ -11,7 +11,7 @@ import train_vae
 import zoo
 from train_vae import VAERecipe, reconstruction_loss
 from zoo.errors import ZooError
-from zoo.models import ConvolutionalVAE
+from zoo.models import ConvolutionalVAE, DenseVAE
 
 RECIPES = Path(train_vae.__file__).parent / "recipes"
 TINY = """
@@ -102,6 +102,29 @@ def test_the_dense_network_of_study_a_trains_under_each_loss_and_optimiser(recip
     dense = ["--family", "vae", "--network", "{latent_dim: 4, hidden_dims: [16]}", "--epochs", "1"]
     train_vae.main([*recipe("dense"), *dense, "--reconstruction", "mse", "--optimizer", "rmsprop"])
     assert zoo.from_pretrained(tmp_path / "runs" / "dense" / "pipeline").family == "vae"
+
+
+def test_a_discriminator_moves_the_decoder_and_the_kid_of_samples_decides(recipe, tmp_path, monkeypatch, coarse_pixels):
+    monkeypatch.setattr(train_vae, "EfficientNetLite0Extractor", coarse_pixels)
+    adversarial = ["--discriminator", "{base_channels: 4}", "--kid_samples", "20", "--real_label", "0.9"]
+    for name, weight in (("plain", "0"), ("judged", "0.5")):
+        train_vae.main([*recipe(name), *adversarial, "--adversarial_weight", weight, "--temperature", "2"])
+    plain, judged = (tmp_path / "runs" / name for name in ("plain", "judged"))
+    selected = json.loads((judged / "pipeline" / "metrics.json").read_text())["training"]["selected_by"]
+    assert list(selected) == ["validation_kid"]
+    assert {"g_loss", "d_loss", "score_real", "score_fake"} <= {key for row in logged(judged) for key in row}
+    assert not (plain / "checkpoints/last/model_1.safetensors").exists()
+    one, other = (load_file(run / "checkpoints/last/model.safetensors") for run in (plain, judged))
+    last = max(key for key in one if key.startswith("decoder") and key.endswith("weight"))
+    assert not torch.equal(one[last], other[last])
+    assert zoo.from_pretrained(judged / "pipeline").default_settings == {"temperature": 2}
+
+
+def test_the_last_weight_is_that_of_the_decoders_last_layer():
+    for network in (ConvolutionalVAE(16, 1, 4, [4], 4, 1, 2), DenseVAE(8, 1, 4, [8])):
+        outputs = network.decode_logits(torch.zeros(1, 4)).flatten(1).shape[1]
+        weight = train_vae.last_weight(network)
+        assert weight.shape[0] == (outputs if weight.ndim == 2 else 1)
 
 
 def test_the_loss_is_summed_over_the_pixels():

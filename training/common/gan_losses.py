@@ -58,6 +58,13 @@ def r1_penalty(discriminator: nn.Module, real: torch.Tensor) -> torch.Tensor:
     return input_gradients(discriminator, real).square().sum(dim=1).mean() / 2
 
 
+def adaptive_weight(loss: torch.Tensor, adversarial: torch.Tensor, last_layer: torch.Tensor) -> torch.Tensor:
+    """What makes the two losses pull alike at the last layer: Esser et al. (2021), arXiv 2012.09841, equation 7."""
+    (pull,) = torch.autograd.grad(loss, last_layer, retain_graph=True)
+    (other,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
+    return (pull.norm() / (other.norm() + 1e-6)).clamp(max=1e4).detach()
+
+
 def class_loss(logits: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
     """−Lc of an ACGAN (Odena et al., 2017, arXiv 1610.09585, equation 3), added up over the conditions.
 
