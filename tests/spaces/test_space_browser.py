@@ -1,5 +1,6 @@
 """The Space in a real browser, as a person uses it. Screenshots go to `outputs/screenshots/`."""
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -65,8 +66,18 @@ class Visitor:
     def click(self, name: str) -> None:
         self.panel.get_by_role("button", name=name, exact=True).click()
 
+    def upload(self, path: Path) -> None:
+        """Gives the panel a file; again, if the page was still setting the panel up and lost it."""
+        from playwright.sync_api import TimeoutError
+
+        for _ in range(6):
+            self.panel.locator("input[type=file]").set_input_files(path)
+            with contextlib.suppress(TimeoutError):
+                return self.panel.get_by_text(path.name).wait_for(timeout=10 * SECONDS)
+        pytest.fail(f"{path.name}: six uploads, and none is shown")
+
     def wait(self, selector: str) -> None:
-        self.panel.locator(selector).first.wait_for(timeout=60 * SECONDS)
+        self.panel.locator(selector).first.wait_for()
 
     def shoot(self, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -81,10 +92,11 @@ def visit(chromium, site):
 
     def visit(name: str, size: dict, scheme: str) -> Visitor:
         context = chromium.new_context(viewport=size, color_scheme=scheme, accept_downloads=True)
+        context.set_default_timeout(60 * SECONDS)
         visitors.append((context, Visitor(context.new_page(), name)))
         visitor = visitors[-1][1]
         visitor.page.goto(site.url)
-        visitor.panel.get_by_role("button", name="Generate", exact=True).wait_for(timeout=60 * SECONDS)
+        visitor.panel.get_by_role("button", name="Generate", exact=True).wait_for()
         return visitor
 
     yield visit
@@ -217,16 +229,14 @@ def test_measure_an_upload(laptop, heart, tmp_path):
     Image.fromarray(heart).save(tmp_path / "heart.png")
     Image.fromarray(np.random.default_rng(0).integers(256, size=(64, 64), dtype=np.uint8)).save(tmp_path / "noise.png")
     laptop.open("Measure")
-    laptop.panel.locator("input[type=file]").set_input_files(tmp_path / "heart.png")
-    laptop.panel.get_by_text("heart.png").wait_for()
+    laptop.upload(tmp_path / "heart.png")
     laptop.click("Measure")
     laptop.wait("text=/Nearest image of a-gan/")
     assert re.search(r"Wall thickness, mean\s+\d+\.\d mm", laptop.panel.inner_text())
     assert laptop.panel.locator("figure").count() == 3 + 4
     laptop.shoot("measure")
     laptop.panel.get_by_label("Clear").click()
-    laptop.panel.locator("input[type=file]").set_input_files(tmp_path / "noise.png")
-    laptop.panel.get_by_text("noise.png").wait_for()
+    laptop.upload(tmp_path / "noise.png")
     laptop.click("Measure")
     laptop.wait("text=/does not look like a heart/")
 
