@@ -71,7 +71,8 @@ class Visitor:
         from playwright.sync_api import TimeoutError
 
         for _ in range(6):
-            self.panel.locator("input[type=file]").set_input_files(path)
+            with contextlib.suppress(TimeoutError):  # no input is there when a file is shown late
+                self.panel.locator("input[type=file]").set_input_files(path, timeout=10 * SECONDS)
             with contextlib.suppress(TimeoutError):
                 return self.panel.get_by_text(path.name).wait_for(timeout=10 * SECONDS)
         pytest.fail(f"{path.name}: six uploads, and none is shown")
