@@ -1,10 +1,11 @@
-"""Which sampling settings suit a model: KID and FD on validation patients, variety, and how often classes are as asked.
+"""Which sampling settings suit a model: KID and FD on validation patients, variety, closed rings, classes as asked.
 
     python training/compare_sampling.py outputs/runs/ddpm-acdc-64/pipeline --num_inference_steps 6 8 10 25
 
 Every combination of the values that are given is tried with the same seeds, so that differences are of the settings
 alone. It prints a Markdown table, the best KID first, with the Fréchet distance, which is lower the more samples there
-are, and the MS-SSIM of pairs beside that of the training images; recipes and `publish.py` take what was chosen by it.
+are, the MS-SSIM of pairs beside that of the training images, and of hearts the share of closed rings beside that of the
+validation images; recipes and `publish.py` take what was chosen by it.
 """
 
 import argparse
@@ -16,17 +17,17 @@ from rich.progress import track
 
 import zoo
 import zoo.datasets
-from common.data import ImageTensors, split_of
 from common.errors import told_in_one_line
 from common.samples import draw_samples
 from common.schedulers import sampler_named
 from zoo.errors import ZooError
+from zoo.metrics.anatomy import knows_hearts, measure_hearts
 from zoo.metrics.conditioning import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import frechet_distance, kid
 from zoo.metrics.image_set import ImageSet, from_split, of_samples
-from zoo.metrics.judges import find_judge
+from zoo.metrics.judges import Judge, find_judge
 from zoo.pipelines import ScorePipeline
 
 SETTINGS = ("scheduler", "sampler", "num_inference_steps", "guidance_scale", "temperature")
@@ -41,6 +42,11 @@ def grid(values: dict[str, list | None]) -> list[dict]:
 def ms_ssim_of_pairs(images: ImageSet, seed: int) -> float:
     """Mean over random pairs: below that of training images is noise, above collapse."""
     return diversity_row(images, seed)["ms_ssim"]["value"]
+
+
+def closed_rings(images: ImageSet, segmenter: Judge) -> float:
+    """Share of the images in which the segmenter finds one closed ring of myocardium."""
+    return measure_hearts(images, segmenter).measures["ring_closed"].float().mean().item()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -62,9 +68,12 @@ def main(arguments: list[str] | None = None) -> None:
     pipe = zoo.from_pretrained(options.model)
     pipe.set_progress_bar_config(disable=True)
     extractor = EfficientNetLite0Extractor()
-    real = extract(extractor, ImageTensors(split_of(built, "validation"), {}).images)
+    validation = from_split(built, "validation")
+    real = extract(extractor, validation.images)
     train_ms_ssim = ms_ssim_of_pairs(from_split(built, "train"), options.seed)
     classifier = find_judge("classifier", built)
+    segmenter = find_judge("segmenter", built)
+    hearts = segmenter is not None and knows_hearts(segmenter)
     conditions = shared_conditions(pipe, classifier)
 
     combinations, rows = grid(vars(options)), []
@@ -77,9 +86,11 @@ def main(arguments: list[str] | None = None) -> None:
             samples = draw_samples(pipe, options.samples, options.seed, **call)
         except (ValueError, TypeError) as error:
             raise ZooError(f"{options.model}: {error}") from error
-        variety = ms_ssim_of_pairs(of_samples(samples), options.seed)
-        features = extract(extractor, samples)
-        cells = [*settings.values(), kid(features, real), frechet_distance(features, real), variety]
+        drawn, features = of_samples(samples), extract(extractor, samples)
+        cells = [*settings.values(), kid(features, real), frechet_distance(features, real)]
+        cells.append(ms_ssim_of_pairs(drawn, options.seed))
+        if hearts:
+            cells.append(closed_rings(drawn, segmenter))
         if conditions:
             found = classifier.probabilities(samples)
             asked = asked_classes(pipe, call, options.seed, options.samples)
@@ -93,6 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
         "KID",
         "FD",
         f"MS-SSIM of pairs (training {train_ms_ssim:.3f})",
+        *([f"closed rings (validation {closed_rings(validation, segmenter):.3f})"] if hearts else []),
         *(f"{condition} as asked" for condition in conditions),
         "samples/s",
     ]

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import torch
+import yaml
 
 import zoo
 from common.errors import told_in_one_line
@@ -21,6 +22,20 @@ from zoo.files import atomic_folder, write_atomic
 from zoo.hub.cards import CODES_FILE, SAMPLES_FILE, render_card
 from zoo.hub.samples import sample_grid
 from zoo.pipelines import ScorePipeline
+
+# Keys of recipes that can be chosen once a model is trained, and what its pipeline calls them
+DEFAULTS = {
+    "sampler": "sampler",
+    "num_inference_steps": "default_steps",
+    "guidance_scale": "default_guidance",
+    "temperature": "default_temperature",
+}
+
+
+def record(file: Path, chosen: dict) -> None:
+    """Writes what was chosen after the training into the recipe, where there is one."""
+    if file.is_file():
+        write_atomic(file, yaml.safe_dump({**yaml.safe_load(file.read_text()), **chosen}, sort_keys=False))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,18 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
     pipe = zoo.from_pretrained(source)
     if options.scheduler:
         pipe.scheduler = sampler_named(options.scheduler, pipe.scheduler.config)
-    chosen = {
-        "sampler": options.sampler,
-        "default_steps": options.num_inference_steps,
-        "default_guidance": options.guidance_scale,
-        "default_temperature": options.temperature,
-    }
+    chosen = {key: getattr(options, key) for key in DEFAULTS if getattr(options, key) is not None}
     for key, value in chosen.items():
-        if value is None:
-            continue
-        if key not in pipe.config:
-            raise ZooError(f"{source}: a {type(pipe).__name__} has no {key}")
-        pipe.register_to_config(**{key: value})
+        if DEFAULTS[key] not in pipe.config:
+            raise ZooError(f"{source}: a {type(pipe).__name__} has no {DEFAULTS[key]}")
+        pipe.register_to_config(**{DEFAULTS[key]: value})
 
     metrics = json.loads((source / "metrics.json").read_text())
     target = options.output_dir / metrics["model"]["name"]
@@ -58,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))
         write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
         copy_origin(options.run, folder)
+        record(folder / "recipe.yaml", chosen)
         stored = zoo.from_pretrained(folder)  # pictures are by the weights as they are stored
         sample_grid(stored).save(folder / SAMPLES_FILE)
         if stored.config.get("categories"):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -43,6 +44,12 @@ def test_a_run_becomes_a_published_folder(run, tmp_path):
         "num_inference_steps": 4,
         "guidance_scale": 2.0,
     }
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    assert recipe == {
+        "name": "tiny",
+        "num_inference_steps": 4,
+        "guidance_scale": 2.0,
+    }  # with what was chosen
     assert json.loads((folder / "metrics.json").read_text())["training"]["images_seen"] == 32
     assert (folder / "training.jsonl").read_text() == (run / "metrics.jsonl").read_text()
     assert "| Log | [`training.jsonl`](training.jsonl)" in (folder / "README.md").read_text()
