@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
+import torch
 
 import compare_sampling
 from zoo.errors import ZooError
+from zoo.metrics.image_set import of_samples
 
 
 @pytest.fixture
@@ -36,6 +40,20 @@ def test_a_figure_depends_on_its_settings_alone(model, few_images, capsys):
     together = {row[0]: row[:3] for row in table_of(capsys.readouterr().out)[1]}
     assert together["DDIMScheduler"] == alone[:3]
     assert together["DPMSolverMultistepScheduler"][2] != alone[2]
+
+
+def test_closed_rings_are_counted_in_the_segmenters_labels():
+    closed = torch.zeros(32, 32, dtype=torch.uint8)
+    closed[8:24, 8:24] = 2  # myocardium around
+    closed[12:20, 12:20] = 3  # the cavity
+    torn = closed.clone()
+    torn[14:18, 20:24] = 0
+    segmenter = SimpleNamespace(
+        masks=lambda images: torch.stack([closed, torn, torn, closed, closed])[: len(images)],
+        network=SimpleNamespace(config=SimpleNamespace(pixel_spacing_mm=2.0)),
+    )
+    images = of_samples(torch.zeros(5, 1, 32, 32, dtype=torch.uint8))
+    assert compare_sampling.closed_rings(images, segmenter) == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
