@@ -26,6 +26,7 @@ from zoo.pipelines import ScorePipeline
 # Keys of recipes that can be chosen once a model is trained, and what its pipeline calls them
 DEFAULTS = {
     "sampler": "sampler",
+    "flow_above": "flow_above",
     "num_inference_steps": "default_steps",
     "guidance_scale": "default_guidance",
     "temperature": "default_temperature",
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
     parser.add_argument("--scheduler", help="a scheduler class of diffusers, the default sampler from now on")
     parser.add_argument("--sampler", choices=ScorePipeline.samplers, help="default sampler of a score model")
+    parser.add_argument("--flow_above", type=float, help="σ above which its predictor follows the probability flow")
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
     parser.add_argument("--temperature", type=float, help="default temperature of a one-pass generator's latents")

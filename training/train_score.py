@@ -47,6 +47,7 @@ class ScoreRecipe(Recipe):
     num_inference_steps: int = 25  # noise levels
     steps_per_level: int = 2  # of annealed Langevin dynamics
     snr: float = 0.16  # of the corrector
+    flow_above: float | None = None  # σ above which the predictor follows the probability flow
 
 
 def score_loss(model, images, noise, sigma, data_scale: float, weighting: str) -> torch.Tensor:
@@ -160,6 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
             default_steps=recipe.num_inference_steps,
             steps_per_level=recipe.steps_per_level,
             snr=recipe.snr,
+            flow_above=recipe.flow_above,
             pixel_spacing_mm=pixel_spacing(train_split),
         )
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from .base_4e9663f1 import ZooPipeline
+from .base_d4b44eaf import ZooPipeline
 
 
 class VAEPipeline(ZooPipeline):
@@ -11,6 +11,9 @@ class VAEPipeline(ZooPipeline):
     Parameters:
         vae ([`DenseVAE`] or [`ConvolutionalVAE`]): The trained network.
         family (`str`, defaults to `"vae"`): The short name of the method, `"vae"` or `"cvae"`.
+        default_temperature (`float`, defaults to 1.0): Temperature of a call that names none: what the normal latent is
+            multiplied by. Above 1 samples vary more than the prior has them (Kingma & Dhariwal, 2018, arXiv 1807.03039,
+            whose temperatures are below 1).
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
 
     Example:
@@ -24,10 +27,18 @@ class VAEPipeline(ZooPipeline):
     model_cpu_offload_seq = "vae"
     projection_method = "encoder (mean) and decoder"
 
-    def __init__(self, vae, family: str = "vae", pixel_spacing_mm: float | None = None):
+    def __init__(
+        self,
+        vae,
+        family: str = "vae",
+        default_temperature: float = 1.0,
+        pixel_spacing_mm: float | None = None,
+    ):
         super().__init__()
         self.register_modules(vae=vae)
-        self.register_to_config(family=family, pixel_spacing_mm=pixel_spacing_mm)
+        self.register_to_config(
+            family=family, default_temperature=default_temperature, pixel_spacing_mm=pixel_spacing_mm
+        )
 
     @property
     def family(self) -> str:
@@ -45,6 +56,11 @@ class VAEPipeline(ZooPipeline):
         return self.vae.config.channels
 
     @property
+    def default_settings(self) -> dict:
+        """The sampling settings that a call without arguments uses."""
+        return {"temperature": self.config.default_temperature}
+
+    @property
     def latent_dimensions(self) -> int:
         """Free dimensions of the latent that `project` finds."""
         return self.vae.config.latent_dim
@@ -57,6 +73,7 @@ class VAEPipeline(ZooPipeline):
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pil",
         return_dict: bool = True,
+        temperature: float | None = None,
     ):
         """Generates images.
 
@@ -67,6 +84,7 @@ class VAEPipeline(ZooPipeline):
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
                 `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
+            temperature (`float`, *optional*): What the normal latent is multiplied by, above 0; more is more varied.
 
         Returns:
             `ImagePipelineOutput` with `images`, or a tuple of them.
@@ -78,6 +96,7 @@ class VAEPipeline(ZooPipeline):
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
         # 1. One latent a sample, from the prior
         latents = self._randn(self._generators(generator, batch_size), (self.latent_dimensions,))
+        latents = self._temperature(temperature) * latents
         # 2. One pass of the decoder
         images = self.vae.decode(latents.to(self.device, self.dtype))
         # 3. To the output type

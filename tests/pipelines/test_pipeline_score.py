@@ -37,6 +37,15 @@ def test_the_default_is_the_stored_one(score_model, tmp_path):
     assert not torch.allclose(make(loaded, sampler="probability_flow"), expected)
 
 
+def test_the_flow_above_a_level_is_stored_and_changes_samples(score_model, tmp_path):
+    plain = make(score_model, sampler="predictor_corrector")
+    score_model.register_to_config(flow_above=1.0)
+    mixed = make(score_model, sampler="predictor_corrector")
+    assert not torch.allclose(mixed, plain)
+    score_model.save_pretrained(tmp_path / "model")
+    torch.testing.assert_close(make(zoo.from_pretrained(tmp_path / "model"), sampler="predictor_corrector"), mixed)
+
+
 def test_projection_follows_the_signal(score_model):
     images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for sampler in ScorePipeline.samplers:

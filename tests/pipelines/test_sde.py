@@ -55,6 +55,15 @@ def test_a_sampler_finds_mean_and_variance(name, sde):
         assert abs((found.var(dim=0) / VARIANCE)[part].mean() - 1) < excess
 
 
+def test_the_flow_keeps_variance_that_long_ancestral_steps_lose():
+    levels, ratio = noise_levels(VESDE(), 10), {}
+    for flow_above in (math.inf, 0.1):
+        noise = partial(normal, torch.Generator().manual_seed(0))
+        found = predictor_corrector(denoise, levels[0] * noise(), levels, keep, noise, 0.1, flow_above)
+        ratio[flow_above] = (found.var(dim=0) / VARIANCE).mean().item()
+    assert ratio[math.inf] + 0.05 < ratio[0.1] < 1
+
+
 def test_only_the_probability_flow_is_deterministic():
     levels = noise_levels(VESDE(), 10)
     start = levels[0] * normal(torch.Generator().manual_seed(0))

@@ -27,9 +27,11 @@ def _enlarge(in_channels: int, out_channels: int, size: int, new_size: int, upsa
 
 
 def _initialise(module: nn.Module) -> None:
-    """Normal weights of standard deviation 0.02, as in appendix A of the paper."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    """Normal weights of standard deviation 0.02, as in appendix A of the paper; zeros for a label left open."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, 0.0, 0.02)
+    if isinstance(module, nn.Embedding):
+        nn.init.zeros_(module.weight[module.padding_idx])
 
 
 class ACGANGenerator(ModelMixin, ConfigMixin):
@@ -71,7 +73,9 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
         super().__init__()
         if upsampling not in ("transposed", "bilinear"):
             raise ValueError(f'upsampling: expected "transposed" or "bilinear", got {upsampling!r}')
-        self.embeddings = nn.ModuleList(nn.Embedding(len(class_names[name]) + 1, embedding_dim) for name in conditions)
+        counts = [len(class_names[name]) for name in conditions]
+        # A label left open adds nothing, so that a training can begin without classes and bring them in later
+        self.embeddings = nn.ModuleList(nn.Embedding(count + 1, embedding_dim, padding_idx=count) for count in counts)
         sizes = _map_sizes(sample_size)
         channels = base_channels * 2 ** (len(sizes) - 2)
         self.first = nn.Linear(latent_dim + embedding_dim, channels * sizes[0] ** 2)
