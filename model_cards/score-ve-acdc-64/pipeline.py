@@ -1,10 +1,12 @@
 """Sampling from a score model: annealed Langevin dynamics, predictor and corrector, or the probability-flow ODE."""
 
+import math
+
 import numpy as np
 import torch
 
-from .base_4e9663f1 import ZooPipeline
-from .sde_10b8c42a import annealed_langevin, build_sde, noise_levels, predictor_corrector, probability_flow
+from .base_d4b44eaf import ZooPipeline
+from .sde_f9885ec5 import annealed_langevin, build_sde, noise_levels, predictor_corrector, probability_flow
 
 
 class ScorePipeline(ZooPipeline):
@@ -20,6 +22,8 @@ class ScorePipeline(ZooPipeline):
         default_steps (`int`, defaults to 25): Noise levels of a call that names none.
         steps_per_level (`int`, defaults to 2): Langevin steps a level, of annealed Langevin dynamics.
         snr (`float`, defaults to 0.16): Signal-to-noise ratio of the corrector's steps.
+        flow_above (`float`, *optional*): σ above which the predictor of `"predictor_corrector"` follows the probability
+            flow, for samples that vary more in few levels; it is ancestral at all σ without it.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
 
     Example:
@@ -47,6 +51,7 @@ class ScorePipeline(ZooPipeline):
         default_steps: int = 25,
         steps_per_level: int = 2,
         snr: float = 0.16,
+        flow_above: float | None = None,
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
@@ -59,6 +64,7 @@ class ScorePipeline(ZooPipeline):
             default_steps=default_steps,
             steps_per_level=steps_per_level,
             snr=snr,
+            flow_above=flow_above,
             pixel_spacing_mm=pixel_spacing_mm,
         )
 
@@ -191,7 +197,8 @@ class ScorePipeline(ZooPipeline):
             if sampler == "probability_flow":
                 return probability_flow(self.unet, sample, levels, on_step)
             if sampler == "predictor_corrector":
-                return predictor_corrector(self.unet, sample, levels, on_step, noise, self.config.snr)
+                flow_above = math.inf if self.config.flow_above is None else self.config.flow_above
+                return predictor_corrector(self.unet, sample, levels, on_step, noise, self.config.snr, flow_above)
             return annealed_langevin(self.unet, sample, levels, on_step, noise, self.config.steps_per_level)
 
     def _noise(self, generators: list[torch.Generator]):

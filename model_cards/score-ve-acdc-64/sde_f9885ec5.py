@@ -111,9 +111,18 @@ def probability_flow(denoise: Denoise, sample: torch.Tensor, levels: list[float]
 
 
 def predictor_corrector(
-    denoise: Denoise, sample: torch.Tensor, levels: list[float], on_step: OnStep, noise: Noise, snr: float
+    denoise: Denoise,
+    sample: torch.Tensor,
+    levels: list[float],
+    on_step: OnStep,
+    noise: Noise,
+    snr: float,
+    flow_above: float = math.inf,
 ) -> torch.Tensor:
     """Ancestral steps, each corrected by a step of Langevin dynamics (Song et al., 2021, algorithm 1, equation 47).
+
+    An ancestral step takes the expected image for the true one. Where the two are far apart, in long steps from much
+    noise, that makes samples alike; there the probability flow can predict instead, another of the paper's predictors.
 
     diffusers' `ScoreSdeVeScheduler` takes the length of the Langevin step from the mean over the batch. Here each
     sample has its own, so that it does not depend on its neighbours. The last step denoises.
@@ -125,11 +134,14 @@ def predictor_corrector(
         on_step (callable): `(step, sigma, sample)` → the sample to go on with, after each level.
         noise (callable): Draws standard normal numbers of the shape of `sample`.
         snr (`float`): Length of a Langevin step's drift relative to its noise; the step is 2·(snr·‖noise‖/‖score‖)².
+        flow_above (`float`): σ above which the predictor is an Euler step of the probability flow.
     """
     for step, (sigma, lower) in enumerate(zip(levels, levels[1:], strict=False)):
-        # Predictor: the exact posterior, were the expected image the true one
-        kept = lower**2 / sigma**2
-        sample = denoise(sample, sigma) * (1 - kept) + sample * kept + lower * (1 - kept) ** 0.5 * noise()
+        # Predictor: the flow, or the exact posterior, were the expected image the true one
+        expected, kept = denoise(sample, sigma), lower / sigma if sigma > flow_above else lower**2 / sigma**2
+        sample = expected * (1 - kept) + sample * kept
+        if sigma <= flow_above:
+            sample = sample + lower * (1 - kept) ** 0.5 * noise()
         # Corrector
         score, drawn = (denoise(sample, lower) - sample) / lower**2, noise()
         length = 2 * (snr * _norm(drawn) / _norm(score)) ** 2
