@@ -150,7 +150,7 @@ def test_bad_networks_are_named(recipe):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "most"), [("cvae-acdc-64", 64, 5e6), ("vae-acdc-64", 64, 5e6), ("study_b/cvae", 180, 1e7)]
+    ("name", "size", "most"), [("cvae-acdc-64-base", 64, 5e6), ("vae-acdc-64", 64, 5e6), ("study_b/cvae", 180, 1e7)]
 )
 def test_networks_of_the_recipes_have_the_size_they_claim(name, size, most):
     """Half precision weights of a published model are at most 10 MB; study B's network has over 4 million of them."""
