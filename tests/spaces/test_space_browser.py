@@ -1,6 +1,5 @@
 """The Space in a real browser, as a person uses it. Screenshots go to `outputs/screenshots/`."""
 
-import contextlib
 import re
 import shutil
 from pathlib import Path
@@ -67,15 +66,9 @@ class Visitor:
         self.panel.get_by_role("button", name=name, exact=True).click()
 
     def upload(self, path: Path) -> None:
-        """Gives the panel a file; again, if the page was still setting the panel up and lost it."""
-        from playwright.sync_api import TimeoutError
-
-        for _ in range(6):
-            with contextlib.suppress(TimeoutError):  # no input is there when a file is shown late
-                self.panel.locator("input[type=file]").set_input_files(path, timeout=10 * SECONDS)
-            with contextlib.suppress(TimeoutError):
-                return self.panel.get_by_text(path.name).wait_for(timeout=10 * SECONDS)
-        pytest.fail(f"{path.name}: six uploads, and none is shown")
+        self.panel.locator("input[type=file]").set_input_files(path)
+        # By its label: its name as text is whole only while it is uploaded, then split into stem and suffix
+        self.panel.get_by_label(path.name, exact=True).wait_for()
 
     def wait(self, selector: str) -> None:
         self.panel.locator(selector).first.wait_for()
