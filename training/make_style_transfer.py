@@ -41,6 +41,7 @@ class StyleRecipe:
     content_weight: float = 1.0
     learning_rate: float = 0.01
     num_iterations: int = 100
+    optimizer: str = "adam"
 
     def to_yaml(self) -> str:
         """The resolved recipe, as it can be given to `--config` again."""

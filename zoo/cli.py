@@ -398,8 +398,8 @@ def style_sweep(
     feature_network: Annotated[str | None, typer.Option(help="cvae-encoder, efficientnet-lite0, vgg19.")] = None,
     style_weight: Annotated[str, typer.Option(help="Separated by commas, as all below.")] = "0.01,0.1,1,10,100",
     content_weight: Annotated[str, typer.Option(help="The ratio of the weights is what counts.")] = "1",
-    learning_rate: Annotated[str, typer.Option(help="Of Adam.")] = "0.05,0.01,0.005,0.001",
-    iterations: Annotated[int, typer.Option(min=1, help="Steps of Adam; 1000 in the study.")] = 100,
+    learning_rate: Annotated[str, typer.Option(help="Of the model's own optimizer.")] = "0.05,0.01,0.005,0.001",
+    iterations: Annotated[int, typer.Option(min=1, help="Steps; 1000 in the study.")] = 100,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of a segmenter, to measure the harm.")] = None,
     store_style_images: Annotated[
         bool, typer.Option("--store-style-images", help="They may be patients'; not to be published then.")

@@ -171,7 +171,7 @@ def style_live(
             style_images = style_images.float() / 255
             style = pipe.checked(style_images[pipe.nearest_styles(content, style_images)], "style images")
             grams = network.grams(style)
-        found = transfer(network, content, grams, **settings)
+        found = transfer(network, content, grams, optimizer=pipe.config.optimizer, **settings)
     except ValueError as error:
         raise ZooError(str(error)) from error
     losses = found.style_losses[0].item(), found.style_losses[-1].item()

@@ -65,9 +65,17 @@ def test_settings_of_the_call_count(style_transfer):
         "content_weight": 1.0,
         "learning_rate": 0.05,
         "num_iterations": 2,
+        "optimizer": "adam",
     }
     usual = make(style_transfer).images
-    for setting in ({"style_weight": 9.0}, {"content_weight": 9.0}, {"learning_rate": 0.1}, {"num_iterations": 5}):
+    others = {
+        "style_weight": 9.0,
+        "content_weight": 9.0,
+        "learning_rate": 0.1,
+        "num_iterations": 5,
+        "optimizer": "momentum",
+    }
+    for setting in ({name: value} for name, value in others.items()):
         assert not torch.equal(make(style_transfer, **setting).images, usual), setting
     kept = make(style_transfer, style_weight=1e-12, learning_rate=1e-3, num_iterations=20)
     assert (kept.images - kept.content_images).abs().max() < 0.01
@@ -112,7 +120,7 @@ def test_an_unknown_feature_network_is_refused(style_transfer):
 
 
 def test_round_trip_keeps_the_configuration(style_transfer, tmp_path):
-    style_transfer.register_to_config(style_weight=1e16)
+    style_transfer.register_to_config(style_weight=1e16, optimizer="momentum")
     style_transfer.save_pretrained(tmp_path / "model")
     loaded = zoo.from_pretrained(tmp_path / "model")
     assert loaded.default_settings == style_transfer.default_settings

@@ -5,7 +5,16 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.pipelines.style_transfer import FeatureNetwork, encoder_network, gram_matrix, relative_error, transfer
+from zoo.pipelines.style_transfer import (
+    OPTIMIZERS,
+    FeatureNetwork,
+    SmoothedMomentum,
+    encoder_network,
+    gram_matrix,
+    relative_error,
+    smoothed,
+    transfer,
+)
 
 
 @pytest.fixture
@@ -25,7 +34,7 @@ def images() -> dict[str, torch.Tensor]:
     return {"content": smooth.clone(), "style": torch.rand(3, 1, 16, 16, generator=generator)}
 
 
-def styled(network, images, style_weight=1.0, content_weight=1.0, learning_rate=0.02, num_iterations=40):
+def styled(network, images, style_weight=1.0, content_weight=1.0, learning_rate=0.02, num_iterations=40, **settings):
     return transfer(
         network,
         images["content"],
@@ -34,6 +43,7 @@ def styled(network, images, style_weight=1.0, content_weight=1.0, learning_rate=
         content_weight=content_weight,
         learning_rate=learning_rate,
         num_iterations=num_iterations,
+        **settings,
     )
 
 
@@ -54,8 +64,9 @@ def test_relative_error_by_hand():
     assert scaled.tolist() == pytest.approx(relative_error(found, wanted).tolist())
 
 
-def test_losses_fall_as_told(network, images):
-    found = styled(network, images, style_weight=100.0, learning_rate=0.05)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_losses_fall_as_told(network, images, optimizer):
+    found = styled(network, images, style_weight=100.0, learning_rate=0.05, optimizer=optimizer)
     assert found.style_losses.shape == found.content_losses.shape == (41, 3)
     total = 100 * found.style_losses + found.content_losses
     assert (found.content_losses[0] == 0).all()
@@ -87,17 +98,56 @@ def test_more_style_weight_is_nearer_to_the_style_and_farther_from_the_content(n
     assert (content.diff(dim=0) > 0).all()
 
 
-def test_adam_heeds_the_ratio_of_the_weights_alone(network, images):
-    usual = styled(network, images, 3.0, 1.0).images
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_ratio_of_the_weights_alone_counts(network, images, optimizer):
+    usual = styled(network, images, 3.0, 1.0, optimizer=optimizer).images
     for factor in (1e-15, 1e15):
-        torch.testing.assert_close(styled(network, images, 3 * factor, factor).images, usual, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            styled(network, images, 3 * factor, factor, optimizer=optimizer).images, usual, atol=1e-5, rtol=0
+        )
 
 
-def test_no_image_depends_on_those_beside_it(network, images):
-    whole = styled(network, images)
-    assert torch.equal(styled(network, images).images, whole.images)
+def test_smoothing_is_a_binomial_mean():
+    impulse = torch.zeros(1, 2, 9, 9)
+    impulse[0, 1, 4, 4] = 256
+    row = np.array([1, 4, 6, 4, 1])
+    np.testing.assert_allclose(smoothed(impulse)[0, 1, 2:7, 2:7], np.outer(row, row), atol=1e-5)
+    assert smoothed(impulse)[0, 0].abs().max() == 0  # channels are not mixed
+    torch.testing.assert_close(smoothed(torch.full((2, 1, 7, 5), 0.3)), torch.full((2, 1, 7, 5), 0.3))
+
+
+def test_momentum_by_hand():
+    images, lr = torch.zeros(1, 1, 6, 6, requires_grad=True), 0.1
+    descent, mean = SmoothedMomentum([images], lr=lr), np.zeros((6, 6))
+    expected = np.zeros((6, 6))
+    for seed in range(3):
+        images.grad = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(seed)) - 0.5
+        smooth = smoothed(images.grad)[0, 0].numpy()
+        mean = 0.9 * mean + 0.1 * smooth / np.sqrt((smooth**2).mean())
+        expected -= lr * mean
+        descent.step()
+    np.testing.assert_allclose(images[0, 0].detach(), expected, atol=1e-6)
+    images.grad = torch.zeros(1, 1, 6, 6)
+    descent.step()
+    assert images.isfinite().all()
+
+
+def test_momentum_leaves_less_noise(network, images):
+    """For the same change of the image, less of it is between neighbouring pixels."""
+
+    def roughness(optimizer: str) -> float:
+        change = styled(network, images, num_iterations=1, optimizer=optimizer).images - images["content"]
+        return (change.diff(dim=3).square().mean() / change.square().mean()).item()
+
+    assert roughness("momentum") < 0.5 * roughness("adam")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_no_image_depends_on_those_beside_it(network, images, optimizer):
+    whole = styled(network, images, optimizer=optimizer)
+    assert torch.equal(styled(network, images, optimizer=optimizer).images, whole.images)
     for i in range(3):
-        alone = styled(network, {name: batch[i : i + 1] for name, batch in images.items()})
+        alone = styled(network, {name: batch[i : i + 1] for name, batch in images.items()}, optimizer=optimizer)
         assert torch.equal(alone.images, whole.images[i : i + 1])
         assert torch.equal(alone.style_losses, whole.style_losses[:, i : i + 1])
 
@@ -130,6 +180,7 @@ BAD = {
     "nan": ({"content_weight": float("nan")}, "expected finite numbers"),
     "rate": ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
     "iterations": ({"num_iterations": 0}, "num_iterations: expected at least 1, got 0"),
+    "optimizer": ({"optimizer": "sgd"}, "optimizer: expected adam or momentum, got 'sgd'"),
 }
 
 

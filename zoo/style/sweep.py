@@ -52,8 +52,8 @@ class Grid:
         feature_networks (`list[str]`): As in [`StyleTransferPipeline`].
         style_weights (`list[float]`): Of the style loss.
         content_weights (`list[float]`): Of the content loss.
-        learning_rates (`list[float]`): Of Adam.
-        num_iterations (`int`): Steps of Adam.
+        learning_rates (`list[float]`): Of the pipeline's own optimizer.
+        num_iterations (`int`): Steps.
     """
 
     feature_networks: Sequence[str] = ("cvae-encoder",)
@@ -90,7 +90,7 @@ def style_sweep(
 
     `datasets.load_dataset(output_dir)` reads it. There is a file for each feature network and content image, which is
     whole or absent: a sweep that was interrupted goes on when it is started again. Combinations whose weights have the
-    same ratio are computed once, since Adam heeds the ratio alone.
+    same ratio are computed once, since the ratio alone counts.
 
     Args:
         pipe ([`StyleTransferPipeline`]): The model.
@@ -125,6 +125,7 @@ def style_sweep(
     settings |= {"has_segmenter": segment is not None, "content_sha256": _sha256(content_images)}
     settings |= {"style_sha256": None if style_images is None else _sha256(style_images)}
     settings |= {"model_sha256": _sha256(*pipe.vae.state_dict().values(), *pipe.style.state_dict().values())}
+    settings |= {"optimizer": pipe.config.optimizer}
     _claim(folder, json.loads(json.dumps(settings)))
 
     parts = list(itertools.product(grid.feature_networks, range(len(content_images))))
@@ -134,7 +135,7 @@ def style_sweep(
         content = content_images[index : index + 1]
         style = None if nearest is None else pipe.checked(style_images[nearest[index]][None], "style_images")
         grams = pipe.style() if style is None else networks[name].grams(style)
-        rows = _sweep_one(networks[name], content, grams, grid, segment, spacing)
+        rows = _sweep_one(networks[name], pipe.config.optimizer, content, grams, grid, segment, spacing)
         style_image = style if store_style_images else None
         same = {
             "feature_network": name,
@@ -149,7 +150,7 @@ def style_sweep(
 
 
 def _sweep_one(
-    network: FeatureNetwork, content: torch.Tensor, grams: list[torch.Tensor], grid: Grid, segment, spacing
+    network: FeatureNetwork, optimizer: str, content: torch.Tensor, grams: list[torch.Tensor], grid, segment, spacing
 ) -> list[dict]:
     """A row for each combination, of one content image `(1, channels, height, width)`."""
     rows, done = [], {}
@@ -166,6 +167,7 @@ def _sweep_one(
                     content_weight=content_weight,
                     learning_rate=learning_rate,
                     num_iterations=grid.num_iterations,
+                    optimizer=optimizer,
                 )
             except ValueError as error:
                 raise ZooError(f"sweep: {error}") from error
