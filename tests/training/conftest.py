@@ -1,4 +1,7 @@
 import contextlib
+import importlib
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +9,9 @@ from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 
 import common.run
+import common.shell
 import zoo.datasets
+from zoo import cli
 from zoo.metrics.extractors import FeatureExtractor
 
 
@@ -66,3 +71,29 @@ def stop_after_the_first_epoch(monkeypatch):
             yield
 
     return stopping
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Runs the commands in this process, which is quicker, and lists them."""
+    lines = []
+
+    def command(self, *words):
+        words = list(map(str, words))
+        lines.append(words)
+        self.commands.append(" ".join(words))
+        if words[0] in ("accelerate", "python"):
+            script, *arguments = words[1:]
+            if words[0] == "accelerate":
+                script, *arguments = words[words.index("no", words.index("--dynamo_backend")) + 1 :]
+            importlib.import_module(Path(script).stem).main(arguments)
+            AcceleratorState._reset_state(reset_partial_state=True)
+            GradientState._reset_state()
+        else:
+            with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
+                patch.setattr(sys, "argv", words)
+                cli.main()
+            assert stopped.value.code == 0
+
+    monkeypatch.setattr(common.shell.Shell, "command", command)
+    return lines

@@ -1,21 +1,17 @@
 """Study reports: one run end to end with tiny recipes, and what is resumed, refused or left out."""
 
-import importlib
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from accelerate.state import AcceleratorState, GradientState
 from PIL import Image
 
 import study
 import zoo.datasets
-from zoo import cli
 from zoo.errors import ZooError
 from zoo.hub.metrics_file import save
 
@@ -69,32 +65,6 @@ def tiny(tmp_path_factory):
     """A phantom of few patients, at the project's paths for nobody else to see."""
     folder = tmp_path_factory.mktemp("data") / "phantom-64"
     return zoo.datasets.save(zoo.datasets.build_phantom(num_patients=12), folder)
-
-
-@pytest.fixture
-def typed(monkeypatch):
-    """Runs the commands in this process, which is quicker, and lists them."""
-    lines = []
-
-    def command(self, *words):
-        words = list(map(str, words))
-        lines.append(words)
-        self.commands.append(" ".join(words))
-        if words[0] in ("accelerate", "python"):
-            script, *arguments = words[1:]
-            if words[0] == "accelerate":
-                script, *arguments = words[words.index("no", words.index("--dynamo_backend")) + 1 :]
-            importlib.import_module(Path(script).stem).main(arguments)
-            AcceleratorState._reset_state(reset_partial_state=True)
-            GradientState._reset_state()
-        else:
-            with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
-                patch.setattr(sys, "argv", words)
-                cli.main()
-            assert stopped.value.code == 0
-
-    monkeypatch.setattr(study.Study, "command", command)
-    return lines
 
 
 @pytest.fixture
