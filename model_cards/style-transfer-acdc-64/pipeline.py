@@ -7,8 +7,8 @@ import PIL.Image
 import torch
 from diffusers.utils import BaseOutput
 
-from .base_4e9663f1 import ZooPipeline
-from .style_transfer_40900280 import SHIFTS, FeatureNetwork, encoder_network, transfer
+from .base_d4b44eaf import ZooPipeline
+from .style_transfer_59d172ef import SHIFTS, FeatureNetwork, encoder_network, transfer
 
 CVAE_ENCODER = "cvae-encoder"
 
@@ -44,8 +44,9 @@ class StyleTransferPipeline(ZooPipeline):
             `"efficientnet-lite0"` or `"vgg19"`, for which the package cardiac-mri-zoo must be installed.
         style_weight (`float`, defaults to 1.0): Weight of the style loss of a call that names none.
         content_weight (`float`, defaults to 1.0): Weight of the content loss of a call that names none.
-        learning_rate (`float`, defaults to 0.01): Learning rate of Adam of a call that names none.
-        num_iterations (`int`, defaults to 100): Steps of Adam of a call that names none.
+        learning_rate (`float`, defaults to 0.01): Learning rate of a call that names none.
+        num_iterations (`int`, defaults to 100): Steps of a call that names none.
+        optimizer (`str`, defaults to `"adam"`): Optimiser of a call that names none, `"adam"` or `"momentum"`.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
 
     Example:
@@ -70,6 +71,7 @@ class StyleTransferPipeline(ZooPipeline):
         content_weight: float = 1.0,
         learning_rate: float = 0.01,
         num_iterations: int = 100,
+        optimizer: str = "adam",
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
@@ -80,6 +82,7 @@ class StyleTransferPipeline(ZooPipeline):
             content_weight=content_weight,
             learning_rate=learning_rate,
             num_iterations=num_iterations,
+            optimizer=optimizer,
             pixel_spacing_mm=pixel_spacing_mm,
         )
 
@@ -101,7 +104,7 @@ class StyleTransferPipeline(ZooPipeline):
     @property
     def default_settings(self) -> dict:
         """The settings that a call without arguments uses."""
-        names = ("style_weight", "content_weight", "learning_rate", "num_iterations")
+        names = ("style_weight", "content_weight", "learning_rate", "num_iterations", "optimizer")
         return {name: self.config[name] for name in names}
 
     def network_evaluations(self, num_iterations: int | None = None, **_) -> int:
@@ -141,6 +144,7 @@ class StyleTransferPipeline(ZooPipeline):
         content_weight: float | None = None,
         learning_rate: float | None = None,
         num_iterations: int | None = None,
+        optimizer: str | None = None,
     ):
         """Generates images, or takes given ones, and styles them.
 
@@ -158,8 +162,10 @@ class StyleTransferPipeline(ZooPipeline):
                 [0, 1]; each sample takes the style of the one nearest to it in the latent space of the VAE.
             style_weight (`float`, *optional*): Weight of the style loss; its ratio to `content_weight` is what counts.
             content_weight (`float`, *optional*): Weight of the content loss.
-            learning_rate (`float`, *optional*): Learning rate of Adam, on intensities in [0, 1].
-            num_iterations (`int`, *optional*): Steps of Adam.
+            learning_rate (`float`, *optional*): On intensities in [0, 1]: what a step changes a pixel by, about.
+            num_iterations (`int`, *optional*): Steps.
+            optimizer (`str`, *optional*): `"adam"`, as in study B, or `"momentum"`, which leaves less noise: the
+                gradients that it goes along are smoothed and keep their proportions within the image.
 
         Returns:
             `StyleTransferOutput` with `images`, `content_images` and `style_indices`, or a tuple of them.
@@ -186,6 +192,7 @@ class StyleTransferPipeline(ZooPipeline):
             "content_weight": content_weight,
             "learning_rate": learning_rate,
             "num_iterations": num_iterations,
+            "optimizer": optimizer,
         }
         settings = self.default_settings | {name: value for name, value in asked.items() if value is not None}
         styled = transfer(network, content, grams, **settings).images

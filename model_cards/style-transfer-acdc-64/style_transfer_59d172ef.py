@@ -10,6 +10,8 @@ from torch import nn
 # therefore shifted from step to step, in turn to each place that it can take on a grid of four pixels; the further
 # multiples of four spread the shifts over sixteen rows and columns, for the deeper layers.
 SHIFTS = [(row + 4 * column, column + 4 * row) for row in range(4) for column in range(4)]
+MOMENTUM = 0.9
+SMOOTHING = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # the binomial kernel, of a standard deviation of a pixel
 
 
 class FeatureNetwork:
@@ -98,6 +100,39 @@ def relative_error(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]
     return torch.stack(errors).mean(0)
 
 
+class SmoothedMomentum(torch.optim.Optimizer):
+    """Descent along a running mean of the gradients, each smoothed and divided by its root mean square.
+
+    Args:
+        params (iterable of `torch.Tensor` of shape `(1, channels, height, width)`): Images.
+        lr (`float`): The learning rate.
+    """
+
+    def __init__(self, params, lr: float):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for image in group["params"]:
+                smooth = smoothed(image.grad)
+                direction = smooth / smooth.square().mean().sqrt().clamp(min=1e-12)
+                mean = self.state[image].setdefault("mean", torch.zeros_like(image))
+                mean.lerp_(direction, 1 - MOMENTUM)
+                image.sub_(mean, alpha=group["lr"])
+
+
+def smoothed(images: torch.Tensor) -> torch.Tensor:
+    """Images `(n, channels, height, width)` under the kernel `SMOOTHING` in both directions, reflected at edges."""
+    kernel, reach = SMOOTHING.to(images), len(SMOOTHING) // 2
+    padded = nn.functional.pad(images, 4 * (reach,), mode="reflect").flatten(0, 1)[:, None]
+    rows = nn.functional.conv2d(padded, kernel[None, None, :, None])
+    return nn.functional.conv2d(rows, kernel[None, None, None]).view_as(images)
+
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "momentum": SmoothedMomentum}
+
+
 class Transfer(NamedTuple):
     """What `transfer` found.
 
@@ -121,21 +156,27 @@ def transfer(
     content_weight: float,
     learning_rate: float,
     num_iterations: int,
+    optimizer: str = "adam",
 ) -> Transfer:
-    """Changes the pixels of images by Adam so that they keep their content and take on a style (equation 7).
+    """Changes the pixels of images so that they keep their content and take on a style (equation 7).
 
     It starts from the content image and draws nothing at random. Images are changed one by one: a batch would round
     otherwise, and Adam, which divides by the size of the gradient, makes a visible difference of that.
+
+    Adam gives every pixel a step of about the learning rate, however little it matters: the first is noise of that
+    size, and smooth images show it. `"momentum"` smooths the gradient and divides it by its root mean square over the
+    image, so that its parts keep their proportions, and goes along a running mean of that.
 
     Args:
         network (`FeatureNetwork`): What images are compared in.
         content_images (`torch.Tensor` of shape `(n, channels, height, width)`): In [0, 1].
         style_grams (sequence of `torch.Tensor`): Of each style map the Gram matrices, `(n, c, c)`, or `(1, c, c)` if
             all images take on the same style.
-        style_weight (`float`): Of the style loss. Adam heeds the ratio of the two weights alone.
+        style_weight (`float`): Of the style loss. The ratio of the two weights alone counts.
         content_weight (`float`): Of the content loss.
-        learning_rate (`float`): Of Adam, on intensities in [0, 1].
-        num_iterations (`int`): Steps of Adam.
+        learning_rate (`float`): On intensities in [0, 1]: what a step changes a pixel by, about.
+        num_iterations (`int`): Steps.
+        optimizer (`str`): `"adam"` or `"momentum"`.
 
     Raises:
         ValueError: If an argument is out of its range or the style is not of this network.
@@ -149,13 +190,15 @@ def transfer(
         raise ValueError(f"learning_rate: expected a positive number, got {learning_rate}")
     if num_iterations < 1:
         raise ValueError(f"num_iterations: expected at least 1, got {num_iterations}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer: expected {' or '.join(OPTIMIZERS)}, got {optimizer!r}")
     # Adam adds an ε to the size of the gradient; without a common scale it would swallow weights like 1e-15
     total = style_weight + content_weight
     weights = style_weight / total, content_weight / total
     found = []
     for index, image in enumerate(content_images.split(1)):
         own_grams = [grams[index if len(grams) > 1 else 0][None] for grams in style_grams]
-        found.append(_transfer_one(network, image, own_grams, weights, learning_rate, num_iterations))
+        found.append(_transfer_one(network, image, own_grams, weights, learning_rate, num_iterations, optimizer))
     images, style_losses, content_losses = zip(*found, strict=True)
     return Transfer(torch.cat(images), torch.stack(style_losses, 1), torch.stack(content_losses, 1))
 
@@ -167,6 +210,7 @@ def _transfer_one(
     weights: tuple[float, float],
     learning_rate: float,
     num_iterations: int,
+    optimizer: str,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """`transfer` of one image `(1, channels, height, width)`; losses `(num_iterations + 1,)`."""
     with torch.no_grad():
@@ -177,7 +221,7 @@ def _transfer_one(
     if shapes != expected:
         raise ValueError(f"style_grams: expected matrices {expected}, got {shapes}: a style of another feature network")
     pixels = image.clone().requires_grad_(True)
-    adam = torch.optim.Adam([pixels], lr=learning_rate)
+    descent = OPTIMIZERS[optimizer]([pixels], lr=learning_rate)
     style_losses, content_losses = [], []
 
     def loss(turn: int) -> torch.Tensor:
@@ -189,7 +233,7 @@ def _transfer_one(
     for iteration in range(num_iterations):
         with torch.enable_grad():
             (pixels.grad,) = torch.autograd.grad(loss(iteration % len(SHIFTS)), pixels)
-        adam.step()
+        descent.step()
         with torch.no_grad():
             pixels.clamp_(0, 1)
     with torch.no_grad():
