@@ -6,11 +6,12 @@ import torch
 
 import zoo
 from zoo.pipelines import sample_generators
+from zoo.style import build_style_transfer
 
 WITHOUT_ZOO = """
 import numpy as np, torch
 from diffusers import DiffusionPipeline
-pipe = DiffusionPipeline.from_pretrained("zoo/style-transfer", trust_remote_code=True)
+pipe = DiffusionPipeline.from_pretrained(REPO, trust_remote_code=True)
 np.save(OUTPUT, pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").images)
 pipe.register_to_config(feature_network="vgg19")
 try:
@@ -127,15 +128,19 @@ def test_round_trip_keeps_the_configuration(style_transfer, tmp_path):
     assert torch.equal(make(loaded).images, make(style_transfer).images)
 
 
-def test_it_loads_from_the_hub_with_diffusers_alone(hub, style_transfer, tmp_path):
-    style_transfer.save_pretrained(tmp_path / "model")
+@pytest.mark.parametrize("network", ["cvae-encoder", "efficientnet-lite0"])
+def test_it_loads_from_the_hub_with_diffusers_alone(hub, cvae, network, tmp_path):
+    images = torch.randint(256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    pipe = build_style_transfer(cvae.vae, images, feature_network=network, num_iterations=2, optimizer="momentum")
+    pipe.save_pretrained(tmp_path / "model")
     index = json.loads((tmp_path / "model" / "model_index.json").read_text())
     assert index["style"] == ["modeling_style_statistics", "StyleStatistics"]
-    hub.api.create_repo("zoo/style-transfer")
-    hub.api.upload_folder(repo_id="zoo/style-transfer", folder_path=tmp_path / "model")
-    said = hub.python(f"OUTPUT = {str(tmp_path / 'images.npy')!r}" + WITHOUT_ZOO, with_zoo=False)
-    expected = make(style_transfer).images.permute(0, 2, 3, 1).numpy()
-    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-5)
+    repo, output = f"zoo/style-by-{network}", str(tmp_path / "images.npy")
+    hub.api.create_repo(repo)
+    hub.api.upload_folder(repo_id=repo, folder_path=tmp_path / "model")
+    said = hub.python(f"REPO, OUTPUT = {repo!r}, {output!r}" + WITHOUT_ZOO, with_zoo=False)
+    expected = make(pipe).images.permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(np.load(output), expected, atol=1e-5)
     assert said.splitlines()[-1] == "feature_network: 'vgg19' needs the package cardiac-mri-zoo"
 
 

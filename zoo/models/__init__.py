@@ -4,6 +4,7 @@ from .acgan import ACGANDiscriminator, ACGANGenerator
 from .conditional_unet import ConditionalUNet2DModel
 from .cvae import ConvolutionalVAE
 from .dcgan import DCGANDiscriminator, DCGANGenerator
+from .efficientnet_stages import EfficientNetLiteStages
 from .gan import GANDiscriminator, GANGenerator
 from .infogan import InfoGANDiscriminator
 from .patch_discriminator import PatchDiscriminator
@@ -22,6 +23,7 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DenseVAE",
+    "EfficientNetLiteStages",
     "GANDiscriminator",
     "GANGenerator",
     "InfoGANDiscriminator",

@@ -6,6 +6,7 @@ from zoo.models import StyleStatistics
 from zoo.pipelines import StyleTransferPipeline
 from zoo.pipelines.style_transfer import FeatureNetwork
 from zoo.progress import track
+from zoo.style.networks import efficientnet_lite0_stages
 
 
 @torch.no_grad()
@@ -42,6 +43,9 @@ def build_style_transfer(vae, images: torch.Tensor, progress: bool = False, **se
     Raises:
         ValueError: If the feature network is unknown or its weights are absent.
     """
-    probe = StyleTransferPipeline(vae.eval(), StyleStatistics(), **settings)
+    layers = None
+    if settings.get("feature_network") == "efficientnet-lite0":  # small enough to come with the model
+        layers = efficientnet_lite0_stages().to(vae.device)
+    probe = StyleTransferPipeline(vae.eval(), StyleStatistics(), layers, **settings)
     style = average_style(probe.build_feature_network(), images.to(vae.device), progress=progress)
-    return StyleTransferPipeline(vae, style.to(vae.device), **settings)
+    return StyleTransferPipeline(vae, style.to(vae.device), layers, **settings)

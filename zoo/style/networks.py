@@ -7,7 +7,8 @@ from torch import nn
 
 from zoo.errors import ZooError
 from zoo.metrics.extractors.efficientnet_lite import EfficientNetLite0Extractor
-from zoo.pipelines.style_transfer import FeatureNetwork
+from zoo.models import EfficientNetLiteStages
+from zoo.pipelines.style_transfer import FeatureNetwork, stages_network
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -31,15 +32,15 @@ def vgg19_network(features: nn.Sequential) -> FeatureNetwork:
     return FeatureNetwork(features, [index + 1 for index in first_of_blocks], [second_of_last + 1], prepare)
 
 
-def efficientnet_lite0_network() -> FeatureNetwork:
-    """The first layers of EfficientNet-Lite0: style from the stem and its first three stages, content from the third.
+def efficientnet_lite0_stages() -> EfficientNetLiteStages:
+    """The first layers of EfficientNet-Lite0 with ImageNet weights.
 
     Raises:
         ZooError: If the weights are absent.
     """
-    network = EfficientNetLite0Extractor().network
-    layers = [network._conv_stem, nn.ReLU6(), *network._blocks]
-    return FeatureNetwork(layers, (1, 2, 4, 6), (6,), lambda images: (255 * images.expand(-1, 3, -1, -1) - 127) / 128)
+    stages, whole = EfficientNetLiteStages(), EfficientNetLite0Extractor().network.state_dict()
+    stages.load_state_dict({name: whole[name] for name in stages.state_dict()})
+    return stages.eval().requires_grad_(False)
 
 
 def _torchvision_vgg19() -> FeatureNetwork:
@@ -52,7 +53,7 @@ def _torchvision_vgg19() -> FeatureNetwork:
     return vgg19_network(vgg19(weights=VGG19_Weights.IMAGENET1K_V1).features)
 
 
-NETWORKS = {"efficientnet-lite0": efficientnet_lite0_network, "vgg19": _torchvision_vgg19}
+NETWORKS = {"efficientnet-lite0": lambda: stages_network(efficientnet_lite0_stages()), "vgg19": _torchvision_vgg19}
 
 
 @lru_cache(maxsize=4)

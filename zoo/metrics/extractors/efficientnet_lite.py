@@ -14,62 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from zoo.errors import ZooError
 from zoo.files import sha256
 from zoo.metrics.extractors.base import FeatureExtractor
+from zoo.models.efficientnet_stages import SameConv2d, batch_norm, residual_blocks
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-
-# blocks, kernel size, stride of the first block, expansion, channels in, channels out
-STAGES = (
-    (1, 3, 1, 1, 32, 16),
-    (2, 3, 2, 6, 16, 24),
-    (2, 5, 2, 6, 24, 40),
-    (3, 3, 2, 6, 40, 80),
-    (3, 5, 1, 6, 80, 112),
-    (4, 5, 2, 6, 112, 192),
-    (1, 3, 1, 6, 192, 320),
-)
-
-
-class SameConv2d(nn.Conv2d):
-    """A convolution padded as in TensorFlow: ⌈size / stride⌉ pixels come out, odd padding goes to the end."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        before_after = []
-        for size in (x.shape[-1], x.shape[-2]):
-            outputs = -(-size // self.stride[0])
-            total = max((outputs - 1) * self.stride[0] + self.kernel_size[0] - size, 0)
-            before_after += [total // 2, total - total // 2]
-        left, right, top, bottom = before_after
-        if left == right and top == bottom:
-            return F.conv2d(x, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
-        return F.conv2d(F.pad(x, before_after), self.weight, self.bias, self.stride, 0, 1, self.groups)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3)
-
-
-class InvertedResidual(nn.Module):
-    """Expand, filter each channel, project; added to the input where shapes agree. Names are the file's."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int):
-        super().__init__()
-        hidden = in_channels * expansion
-        self.has_skip = stride == 1 and in_channels == out_channels
-        if expansion != 1:
-            self._expand_conv = SameConv2d(in_channels, hidden, 1, bias=False)
-            self._bn0 = _norm(hidden)
-        self._depthwise_conv = SameConv2d(hidden, hidden, kernel_size, stride, groups=hidden, bias=False)
-        self._bn1 = _norm(hidden)
-        self._project_conv = SameConv2d(hidden, out_channels, 1, bias=False)
-        self._bn2 = _norm(out_channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x
-        if hasattr(self, "_expand_conv"):
-            y = F.relu6(self._bn0(self._expand_conv(y)))
-        y = F.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.has_skip else y
 
 
 class EfficientNetLite0(nn.Module):
@@ -78,14 +25,10 @@ class EfficientNetLite0(nn.Module):
     def __init__(self):
         super().__init__()
         self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
-        self._bn0 = _norm(32)
-        self._blocks = nn.ModuleList(
-            InvertedResidual(out if i else inp, out, kernel_size, 1 if i else stride, expansion)
-            for blocks, kernel_size, stride, expansion, inp, out in STAGES
-            for i in range(blocks)
-        )
+        self._bn0 = batch_norm(32)
+        self._blocks = nn.ModuleList(residual_blocks())
         self._conv_head = SameConv2d(320, 1280, 1, bias=False)
-        self._bn1 = _norm(1280)
+        self._bn1 = batch_norm(1280)
         self._fc = nn.Linear(1280, 1000)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
