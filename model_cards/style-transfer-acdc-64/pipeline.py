@@ -8,9 +8,9 @@ import torch
 from diffusers.utils import BaseOutput
 
 from .base_d4b44eaf import ZooPipeline
-from .style_transfer_59d172ef import SHIFTS, FeatureNetwork, encoder_network, transfer
+from .style_transfer_07144b03 import SHIFTS, FeatureNetwork, encoder_network, stages_network, transfer
 
-CVAE_ENCODER = "cvae-encoder"
+CVAE_ENCODER, EFFICIENTNET = "cvae-encoder", "efficientnet-lite0"
 
 
 @dataclass
@@ -40,8 +40,10 @@ class StyleTransferPipeline(ZooPipeline):
     Parameters:
         vae ([`ConvolutionalVAE`]): Makes the content images, and finds the style image nearest to each.
         style ([`StyleStatistics`]): The style of a call without style images, as `feature_network` sees it.
-        feature_network (`str`, defaults to `"cvae-encoder"`): What images are compared in: the encoder of `vae`, or
-            `"efficientnet-lite0"` or `"vgg19"`, for which the package cardiac-mri-zoo must be installed.
+        feature_layers ([`EfficientNetLiteStages`], *optional*): The layers of feature network `"efficientnet-lite0"`.
+        feature_network (`str`, defaults to `"cvae-encoder"`): What images are compared in: the encoder of `vae`,
+            `"efficientnet-lite0"` or `"vgg19"`. The former needs the package cardiac-mri-zoo without `feature_layers`,
+            the latter in any case.
         style_weight (`float`, defaults to 1.0): Weight of the style loss of a call that names none.
         content_weight (`float`, defaults to 1.0): Weight of the content loss of a call that names none.
         learning_rate (`float`, defaults to 0.01): Learning rate of a call that names none.
@@ -58,7 +60,8 @@ class StyleTransferPipeline(ZooPipeline):
         ```
     """
 
-    model_cpu_offload_seq = "vae->style"
+    model_cpu_offload_seq = "vae->style->feature_layers"
+    _optional_components = ["feature_layers"]
     family = "style-transfer"
     projection_method = "encoder (mean) and decoder of the VAE, then styled as samples are"
 
@@ -66,6 +69,7 @@ class StyleTransferPipeline(ZooPipeline):
         self,
         vae,
         style,
+        feature_layers=None,
         feature_network: str = CVAE_ENCODER,
         style_weight: float = 1.0,
         content_weight: float = 1.0,
@@ -75,7 +79,7 @@ class StyleTransferPipeline(ZooPipeline):
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
-        self.register_modules(vae=vae, style=style)
+        self.register_modules(vae=vae, style=style, feature_layers=feature_layers)
         self.register_to_config(
             feature_network=feature_network,
             style_weight=style_weight,
@@ -124,6 +128,8 @@ class StyleTransferPipeline(ZooPipeline):
         name = name or self.config.feature_network
         if name == CVAE_ENCODER:
             return encoder_network(self.vae.encoder)
+        if name == EFFICIENTNET and self.feature_layers is not None:
+            return stages_network(self.feature_layers)
         try:
             from zoo.style.networks import pretrained_network
         except ImportError as error:

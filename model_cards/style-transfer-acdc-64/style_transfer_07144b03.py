@@ -67,6 +67,19 @@ def encoder_network(encoder: nn.Sequential) -> FeatureNetwork:
     return FeatureNetwork(layers, taps, taps[-1:], lambda images: images * 2 - 1)
 
 
+def stages_network(stages: nn.Module) -> FeatureNetwork:
+    """The first layers of EfficientNet-Lite0: style from the stem and the first three stages, content from the third.
+
+    Args:
+        stages ([`EfficientNetLiteStages`]): Of five blocks.
+    """
+
+    def prepare(images: torch.Tensor) -> torch.Tensor:
+        return (255 * images.expand(-1, 3, -1, -1) - 127) / 128
+
+    return FeatureNetwork(stages.layers, (1, 2, 4, 6), (6,), prepare)
+
+
 def gram_matrix(maps: torch.Tensor) -> torch.Tensor:
     """How the channels of feature maps vary together (equation 3), in the mean over the positions.
 
