@@ -112,7 +112,7 @@ def table(found: dict[str, dict[int, dict]]) -> str:
         cells = [f"`{name}`", ", ".join(map(str, by_seed))]
         for group, key, form in COLUMNS.values():
             figures = [metrics.get(group, {}).get(key) for metrics in by_seed.values()]
-            cells.append(spread([figure["value"] for figure in figures if figure], form))
+            cells.append(spread([figure["value"] for figure in figures if figure], form).replace("%", " %"))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
