@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from common.errors import told_in_one_line
-from common.shell import ONE_PROCESS, Shell
+from common.shell import ONE_PROCESS, Shell, resume_or_clear
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
 from zoo.hub.metrics_file import load_metrics
@@ -84,9 +84,9 @@ class Seeds(Shell):
             if stage.name == "pipeline":  # of a run; what is published stays as it is
                 earlier = "training/train_autoencoder.py" if key == "autoencoder" else script
                 options += [f"--{key}", self.train(stage.parent.name, seed, earlier)]
-        if not (run / "pipeline").is_dir() or not (run / "finished").is_file():
+        if not (run / "finished").is_file():
             self.say(f"Training {name}, seed {seed}")
-            resume = ["--resume"] if (run / "checkpoints" / "last").is_dir() else []
+            resume = resume_or_clear(run)
             self.command("accelerate", "launch", *ONE_PROCESS, script, "--config", file, *options, *resume)
             if not (run / "pipeline").is_dir():
                 raise ZooError(f"{run}: the training ended without a model")

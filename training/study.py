@@ -26,7 +26,7 @@ import yaml
 import zoo
 import zoo.datasets
 from common.errors import told_in_one_line
-from common.shell import ONE_PROCESS, Shell
+from common.shell import ONE_PROCESS, Shell, resume_or_clear
 from common.study_table import Row, study_table
 from zoo.errors import ZooError
 from zoo.files import write_atomic
@@ -193,9 +193,7 @@ class Study(Shell):
         if state.get("trained"):
             self.say(f"{system.title} is trained already: {system.folder}")
             return
-        resume = (system.folder / "checkpoints" / "last").is_dir()
-        if not resume:
-            shutil.rmtree(system.folder, ignore_errors=True)  # it stopped before its first checkpoint
+        resume = resume_or_clear(system.folder)
         self.say(f"{'Making' if system.made_of else 'Training'} {system.title}, {system.unit} {system.length:,}")
         self.remember(system, {"plan": system.plan})
         chosen = ["--config", self.recipes / f"{system.key}.yaml", "--dataset", system.dataset]
@@ -205,7 +203,7 @@ class Study(Shell):
             source = system.folder.with_name(system.made_of) / "pipeline"
             self.command("python", script, *chosen, "--content_model", source)
         else:
-            self.command("accelerate", "launch", *ONE_PROCESS, script, *chosen, *(["--resume"] if resume else []))
+            self.command("accelerate", "launch", *ONE_PROCESS, script, *chosen, *resume)
         if not (system.folder / "pipeline").is_dir():
             raise ZooError(f"{system.folder}: the training ended without a model")
         self.remember(system, {"plan": system.plan, "trained": True})

@@ -73,6 +73,16 @@ def test_a_training_that_was_stopped_goes_on(chain, typed, few_images, stop_afte
     assert [words[-1] == "--resume" for words in typed] == [True, False, False]
 
 
+def test_a_training_that_stopped_before_its_first_checkpoint_begins_anew(chain, typed):
+    runs, arguments = chain
+    left = runs / f"{NAME}-base-seed1"
+    left.mkdir(parents=True)
+    (left / "metrics.jsonl").write_text("{}\n")
+    seeds.main([*arguments, "--seeds", "1"])
+    assert [words[-1] == "--resume" for words in typed] == [False, False, False]
+    assert "{}" not in (left / "metrics.jsonl").read_text().splitlines()
+
+
 BAD = {
     "model": ("cards", "expected a published model of a family that is trained"),
     "recipe": ("recipes", f"{NAME}.yaml: not found; expected the recipe of {NAME}"),

@@ -1,6 +1,7 @@
 """Commands as a user would type them, shown and run one after the other."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,14 @@ from rich.console import Console
 
 # What accelerate would choose too, but not without a warning
 ONE_PROCESS = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no".split()
+
+
+def resume_or_clear(run: Path) -> list[str]:
+    """The switch by which a training goes on in folder `run`; without a checkpoint that is removed and begins anew."""
+    if (run / "checkpoints" / "last").is_dir():
+        return ["--resume"]
+    shutil.rmtree(run, ignore_errors=True)
+    return []
 
 
 class Shell:

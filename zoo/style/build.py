@@ -4,6 +4,7 @@ import torch
 
 from zoo.models import StyleStatistics
 from zoo.pipelines import StyleTransferPipeline
+from zoo.pipelines.pipeline_style_transfer import EFFICIENTNET
 from zoo.pipelines.style_transfer import FeatureNetwork
 from zoo.progress import track
 from zoo.style.networks import efficientnet_lite0_stages
@@ -44,7 +45,7 @@ def build_style_transfer(vae, images: torch.Tensor, progress: bool = False, **se
         ValueError: If the feature network is unknown or its weights are absent.
     """
     layers = None
-    if settings.get("feature_network") == "efficientnet-lite0":  # small enough to come with the model
+    if settings.get("feature_network") == EFFICIENTNET:  # small enough to come with the model
         layers = efficientnet_lite0_stages().to(vae.device)
     probe = StyleTransferPipeline(vae.eval(), StyleStatistics(), layers, **settings)
     style = average_style(probe.build_feature_network(), images.to(vae.device), progress=progress)

@@ -8,6 +8,7 @@ from torch import nn
 from zoo.errors import ZooError
 from zoo.metrics.extractors.efficientnet_lite import EfficientNetLite0Extractor
 from zoo.models import EfficientNetLiteStages
+from zoo.pipelines.pipeline_style_transfer import EFFICIENTNET
 from zoo.pipelines.style_transfer import FeatureNetwork, stages_network
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,7 +54,7 @@ def _torchvision_vgg19() -> FeatureNetwork:
     return vgg19_network(vgg19(weights=VGG19_Weights.IMAGENET1K_V1).features)
 
 
-NETWORKS = {"efficientnet-lite0": lambda: stages_network(efficientnet_lite0_stages()), "vgg19": _torchvision_vgg19}
+NETWORKS = {EFFICIENTNET: lambda: stages_network(efficientnet_lite0_stages()), "vgg19": _torchvision_vgg19}
 
 
 @lru_cache(maxsize=4)
