@@ -4,8 +4,8 @@
 
 Every combination of the values that are given is tried with the same seeds, so that differences are of the settings
 alone. It prints a Markdown table, the best KID first, with the Fréchet distance, which is lower the more samples there
-are, the MS-SSIM of pairs beside that of the training images, and of hearts the share of closed rings beside that of the
-validation images; recipes and `publish.py` take what was chosen by it.
+are, the MS-SSIM of pairs beside that of the training images, and of hearts the share of closed rings and their mean
+wall beside those of the validation images; recipes and `publish.py` take what was chosen by it.
 """
 
 import argparse
@@ -44,9 +44,10 @@ def ms_ssim_of_pairs(images: ImageSet, seed: int) -> float:
     return diversity_row(images, seed)["ms_ssim"]["value"]
 
 
-def closed_rings(images: ImageSet, segmenter: Judge) -> float:
-    """Share of the images in which the segmenter finds one closed ring of myocardium."""
-    return measure_hearts(images, segmenter).measures["ring_closed"].float().mean().item()
+def rings_and_walls(images: ImageSet, segmenter: Judge) -> tuple[float, float]:
+    """Share of the images in which the segmenter finds one closed ring of myocardium, and these rings' mean wall in mm."""
+    measures = measure_hearts(images, segmenter).measures
+    return measures["ring_closed"].float().mean().item(), measures["wall_thickness_mm"].nanmean().item()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -90,13 +91,15 @@ def main(arguments: list[str] | None = None) -> None:
         cells = [*settings.values(), kid(features, real), frechet_distance(features, real)]
         cells.append(ms_ssim_of_pairs(drawn, options.seed))
         if hearts:
-            cells.append(closed_rings(drawn, segmenter))
+            cells += rings_and_walls(drawn, segmenter)
         if conditions:
             found = classifier.probabilities(samples)
             asked = asked_classes(pipe, call, options.seed, options.samples)
             cells += [(found[name].argmax(1) == asked[name][1]).float().mean().item() for name in conditions]
         rows.append([*cells, options.samples / (time.perf_counter() - start)])
 
+    if hearts:
+        rings, wall = rings_and_walls(validation, segmenter)
     names = list(combinations[0])
     rows.sort(key=lambda cells: cells[len(names)])
     heads = [
@@ -104,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
         "KID",
         "FD",
         f"MS-SSIM of pairs (training {train_ms_ssim:.3f})",
-        *([f"closed rings (validation {closed_rings(validation, segmenter):.3f})"] if hearts else []),
+        *([f"closed rings (validation {rings:.3f})", f"wall in mm (validation {wall:.2f})"] if hearts else []),
         *(f"{condition} as asked" for condition in conditions),
         "samples/s",
     ]

@@ -42,7 +42,7 @@ def test_a_figure_depends_on_its_settings_alone(model, few_images, capsys):
     assert together["DPMSolverMultistepScheduler"][2] != alone[2]
 
 
-def test_closed_rings_are_counted_in_the_segmenters_labels():
+def test_rings_and_walls_are_those_of_the_segmenters_labels():
     closed = torch.zeros(32, 32, dtype=torch.uint8)
     closed[8:24, 8:24] = 2  # myocardium around
     closed[12:20, 12:20] = 3  # the cavity
@@ -53,7 +53,9 @@ def test_closed_rings_are_counted_in_the_segmenters_labels():
         network=SimpleNamespace(config=SimpleNamespace(pixel_spacing_mm=2.0)),
     )
     images = of_samples(torch.zeros(5, 1, 32, 32, dtype=torch.uint8))
-    assert compare_sampling.closed_rings(images, segmenter) == pytest.approx(0.6)
+    rings, wall = compare_sampling.rings_and_walls(images, segmenter)
+    assert rings == pytest.approx(0.6)
+    assert wall == pytest.approx(8 * 1.12, abs=0.5)  # four pixels of 2 mm; the mean of 1 / cos over a side is 1.12
 
 
 @pytest.mark.parametrize(
