@@ -12,6 +12,7 @@ import argparse
 import itertools
 import time
 from pathlib import Path
+from typing import get_args
 
 from rich.progress import track
 
@@ -19,7 +20,7 @@ import zoo
 import zoo.datasets
 from common.errors import told_in_one_line
 from common.samples import draw_samples
-from common.schedulers import sampler_named
+from common.schedulers import AlgorithmType, set_scheduler
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import knows_hearts, measure_hearts
 from zoo.metrics.conditioning import asked_classes, shared_conditions
@@ -30,7 +31,7 @@ from zoo.metrics.image_set import ImageSet, from_split, of_samples
 from zoo.metrics.judges import Judge, find_judge
 from zoo.pipelines import ScorePipeline
 
-SETTINGS = ("scheduler", "sampler", "num_inference_steps", "guidance_scale", "temperature")
+SETTINGS = ("scheduler", "algorithm_type", "sampler", "num_inference_steps", "guidance_scale", "temperature")
 
 
 def grid(values: dict[str, list | None]) -> list[dict]:
@@ -45,7 +46,7 @@ def ms_ssim_of_pairs(images: ImageSet, seed: int) -> float:
 
 
 def rings_and_walls(images: ImageSet, segmenter: Judge) -> tuple[float, float]:
-    """Share of the images in which the segmenter finds one closed ring of myocardium, and these rings' mean wall in mm."""
+    """Share of the images in which the segmenter finds one closed ring of myocardium, and their mean wall in mm."""
     measures = measure_hearts(images, segmenter).measures
     return measures["ring_closed"].float().mean().item(), measures["wall_thickness_mm"].nanmean().item()
 
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=200, help="of each combination")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scheduler", nargs="+", help="scheduler classes of diffusers")
+    parser.add_argument("--algorithm_type", nargs="+", choices=get_args(AlgorithmType), help="of the scheduler")
     parser.add_argument("--sampler", nargs="+", choices=ScorePipeline.samplers, help="of a score model")
     parser.add_argument("--num_inference_steps", nargs="+", type=int)
     parser.add_argument("--guidance_scale", nargs="+", type=float)
@@ -80,8 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
     combinations, rows = grid(vars(options)), []
     for settings in track(combinations, "settings", transient=True):
         call = dict(settings)
-        if name := call.pop("scheduler", None):
-            pipe.scheduler = sampler_named(name, pipe.scheduler.config)
+        if options.scheduler or options.algorithm_type:
+            set_scheduler(pipe, call.pop("scheduler", None), call.pop("algorithm_type", None))
         start = time.perf_counter()
         try:
             samples = draw_samples(pipe, options.samples, options.seed, **call)

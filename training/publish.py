@@ -8,6 +8,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import get_args
 
 import torch
 import yaml
@@ -15,7 +16,7 @@ import yaml
 import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
-from common.schedulers import sampler_named
+from common.schedulers import AlgorithmType, set_scheduler
 from zoo.errors import ZooError
 from zoo.figures import code_grid
 from zoo.files import atomic_folder, write_atomic
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output_dir", type=Path, default=Path("model_cards"))
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
     parser.add_argument("--scheduler", help="a scheduler class of diffusers, the default sampler from now on")
+    parser.add_argument("--algorithm_type", choices=get_args(AlgorithmType), help="of the default sampler")
     parser.add_argument("--sampler", choices=ScorePipeline.samplers, help="default sampler of a score model")
     parser.add_argument("--flow_above", type=float, help="σ above which its predictor follows the probability flow")
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
@@ -54,13 +56,15 @@ def main(arguments: list[str] | None = None) -> None:
 
     source = options.run / "pipeline"
     pipe = zoo.from_pretrained(source)
-    if options.scheduler:
-        pipe.scheduler = sampler_named(options.scheduler, pipe.scheduler.config)
     chosen = {key: getattr(options, key) for key in DEFAULTS if getattr(options, key) is not None}
     for key, value in chosen.items():
         if DEFAULTS[key] not in pipe.config:
             raise ZooError(f"{source}: a {type(pipe).__name__} has no {DEFAULTS[key]}")
         pipe.register_to_config(**{DEFAULTS[key]: value})
+    if options.scheduler or options.algorithm_type:
+        set_scheduler(pipe, options.scheduler, options.algorithm_type)
+    if options.algorithm_type:
+        chosen["algorithm_type"] = options.algorithm_type
 
     metrics = json.loads((source / "metrics.json").read_text())
     target = options.output_dir / metrics["model"]["name"]

@@ -30,6 +30,7 @@ from common.optimizers import OptimizerName, build_optimizer
 from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
 from common.recipe import Recipe, parse_recipe
 from common.run import Run
+from common.schedulers import AlgorithmType
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
@@ -75,6 +76,7 @@ class DiffusionRecipe(Recipe):
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     weight_decay: float = 0.0
+    algorithm_type: AlgorithmType = "dpmsolver++"  # of the sampler; sde-dpmsolver++ adds noise at each step
     num_inference_steps: int = 25
     guidance_scale: float = 1.0
 
@@ -265,7 +267,8 @@ def main(arguments: list[str] | None = None) -> None:
         return network.eval()
 
     def build_pipeline():
-        sampler = DPMSolverMultistepScheduler.from_config(scheduler.config, lambda_min_clipped=-5.1)
+        solver = {"algorithm_type": recipe.algorithm_type, "lambda_min_clipped": -5.1}
+        sampler = DPMSolverMultistepScheduler.from_config(scheduler.config, **solver)
         settings = {"default_steps": recipe.num_inference_steps, "pixel_spacing_mm": pixel_spacing(train_split)}
         guidance = {"default_guidance": recipe.guidance_scale}
         if whole is not None:

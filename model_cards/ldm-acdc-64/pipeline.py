@@ -2,7 +2,7 @@
 
 import torch
 
-from .base_4e9663f1 import ZooPipeline
+from .base_d4b44eaf import ZooPipeline
 from .diffusion_696b7b1e import ConditionalDiffusionSampling
 
 

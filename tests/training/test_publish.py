@@ -63,6 +63,36 @@ def test_what_is_no_scheduler_is_refused(run, tmp_path, options):
     assert not (tmp_path / "cards").exists()
 
 
+def test_a_stochastic_sampler_is_a_setting_of_its_own(run, tmp_path):
+    publish.main([str(run), "--output_dir", str(tmp_path / "cards"), "--scheduler", "DPMSolverMultistepScheduler"])
+    plain = zoo.from_pretrained(tmp_path / "cards" / "tiny")
+    chosen = ["--scheduler", "DPMSolverMultistepScheduler", "--algorithm_type", "sde-dpmsolver++"]
+    publish.main([str(run), "--output_dir", str(tmp_path / "stochastic"), *chosen])
+    stochastic = zoo.from_pretrained(tmp_path / "stochastic" / "tiny")
+    assert plain.default_settings["scheduler"] == "DPMSolverMultistepScheduler"
+    assert stochastic.default_settings["scheduler"] == "DPMSolverMultistepScheduler (sde-dpmsolver++)"
+    recipe = yaml.safe_load((tmp_path / "stochastic" / "tiny" / "recipe.yaml").read_text())
+    assert recipe["algorithm_type"] == "sde-dpmsolver++"
+
+    def draw(pipe, seed):
+        generators = [torch.Generator().manual_seed(seed + sample) for sample in range(2)]
+        return pipe(2, generator=generators, num_inference_steps=3, output_type="pt").images
+
+    assert torch.equal(draw(stochastic, 0), draw(stochastic, 0))
+    assert torch.equal(draw(stochastic, 0)[1:], draw(stochastic, 1)[:1])  # noise, too, is a sample's own
+    assert not torch.allclose(draw(stochastic, 0), draw(plain, 0))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [("dcgan", "a GANPipeline has no scheduler"), ("conditional_ddpm", "a DDIMScheduler has none")]
+)
+def test_an_algorithm_is_refused_where_there_is_none(tmp_path, request, model, words):
+    save_run(request.getfixturevalue(model), tmp_path / "run")
+    options = ["--scheduler", "DDIMScheduler", "--algorithm_type", "sde-dpmsolver++"]
+    with pytest.raises(ZooError, match=words):
+        publish.main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "cards"), *options])
+
+
 def test_a_setting_that_the_pipeline_lacks_is_refused(tmp_path, dcgan):
     dcgan.save_pretrained(tmp_path / "run" / "pipeline")
     with pytest.raises(ZooError, match="a GANPipeline has no default_steps"):

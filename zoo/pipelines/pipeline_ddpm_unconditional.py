@@ -36,7 +36,7 @@ class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
     @property
     def default_settings(self) -> dict:
         """The sampling settings that a call without arguments uses."""
-        return {"scheduler": type(self.scheduler).__name__, "num_inference_steps": self.default_steps}
+        return {"scheduler": self.scheduler_name, "num_inference_steps": self.default_steps}
 
     def network_evaluations(self, num_inference_steps: int | None = None, **_) -> int:
         """How many times the network runs for one sample."""

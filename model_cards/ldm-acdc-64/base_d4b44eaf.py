@@ -82,6 +82,17 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
         seed = torch.randint(2**62, (1,), generator=generator, device=device).item()
         return sample_generators(seed, range(batch_size))
 
+    def _temperature(self, temperature: float | None) -> float:
+        """What a one-pass generator's normal latent is multiplied by: what the call names, or the model's own.
+
+        Raises:
+            ValueError: If it is not above 0.
+        """
+        value = self.config.default_temperature if temperature is None else temperature
+        if not value > 0:
+            raise ValueError(f"temperature: expected a number above 0, got {value}")
+        return value
+
     @staticmethod
     def _randn(generators: list[torch.Generator], shape: tuple[int, ...]) -> torch.Tensor:
         """`(len(generators), *shape)` standard normal float32 numbers on the CPU, a row from each generator."""
