@@ -142,8 +142,13 @@ def validation_loss(
 
 
 def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[str, list[str]], source=None):
-    """A new network, or that of the pipeline `source`; an unconditional recipe may start from a conditional model."""
+    """A new network, or that of the pipeline `source`, of an expert its expert.
+
+    An unconditional recipe may start from a conditional model.
+    """
     plain = not (recipe.conditions or isinstance(data, LatentTensors | PairTensors))  # diffusers' own network will do
+    if recipe.expert_of and getattr(source, "unet_2", None) is not None:
+        return source.unet_2
     if source is not None:
         conditional = isinstance(source.unet, ConditionalUNet2DModel)
         return source.unet.unconditional_unet() if plain and conditional else source.unet

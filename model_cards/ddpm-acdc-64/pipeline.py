@@ -1,7 +1,9 @@
 """Sampling from a diffusion model, conditional on pathology, phase and slice level."""
 
-from .base_4e9663f1 import ZooPipeline
-from .diffusion_696b7b1e import ConditionalDiffusionSampling
+import torch
+
+from .base_d4b44eaf import ZooPipeline
+from .diffusion_eb60bb13 import ConditionalDiffusionSampling
 
 
 class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
@@ -10,6 +12,9 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
     Parameters:
         unet ([`ConditionalUNet2DModel`]): The trained network, whose config names the conditions and their classes.
         scheduler ([`SchedulerMixin`]): The default sampler, for instance `DPMSolverMultistepScheduler`.
+        unet_2 ([`UNet2DModel`], *optional*): An expert for the last timesteps, of little noise, where texture is made
+            (Balaji et al., 2022, arXiv 2211.01324, section 4.1). It knows no classes, which are settled by then.
+        boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`.
         default_steps (`int`, defaults to 25): Sampling steps of a call that names none.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
@@ -22,23 +27,55 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
         ```
     """
 
-    model_cpu_offload_seq = "unet"
+    model_cpu_offload_seq = "unet->unet_2"
+    _optional_components = ["unet_2"]
 
     def __init__(
         self,
         unet,
         scheduler,
+        unet_2=None,
+        boundary_ratio: float | None = None,
         default_steps: int = 25,
         default_guidance: float = 1.0,
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
-        self.register_modules(unet=unet, scheduler=scheduler)
+        if (unet_2 is None) != (boundary_ratio is None):
+            raise ValueError("boundary_ratio: expected with `unet_2`, and with it alone")
+        self.register_modules(unet=unet, scheduler=scheduler, unet_2=unet_2)
         self.register_to_config(
-            default_steps=default_steps, default_guidance=default_guidance, pixel_spacing_mm=pixel_spacing_mm
+            boundary_ratio=boundary_ratio,
+            default_steps=default_steps,
+            default_guidance=default_guidance,
+            pixel_spacing_mm=pixel_spacing_mm,
         )
 
     @property
     def num_channels(self) -> int:
         """Channels of the images."""
         return self.unet.config.channels
+
+    def network_evaluations(
+        self, num_inference_steps: int | None = None, guidance_scale: float | None = None, **_
+    ) -> int:
+        """How many times a U-Net runs for one sample; guidance doubles it, but for the expert's steps."""
+        steps = num_inference_steps or self.default_steps
+        scheduler = type(self.scheduler).from_config(self.scheduler.config)
+        scheduler.set_timesteps(steps)
+        by_expert = sum(map(self._is_for_expert, scheduler.timesteps))
+        return by_expert + super().network_evaluations(1, guidance_scale) * (steps - by_expert)
+
+    def _is_for_expert(self, timestep: torch.Tensor) -> bool:
+        if self.unet_2 is None:
+            return False
+        return timestep.item() < self.config.boundary_ratio * self.scheduler.config.num_train_timesteps
+
+    def _reverse(self, sample, generators, predict, callback=None):
+        """As in the base class, the expert's timesteps by the expert."""
+
+        def by_noise(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+            expert = self._is_for_expert(timestep)
+            return self.unet_2(sample, timestep).sample if expert else predict(sample, timestep)
+
+        return super()._reverse(sample, generators, by_noise, callback)

@@ -156,6 +156,15 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     seen = [json.loads((run / "metrics.json").read_text())["training"]["images_seen"] for run in (whole, expert)]
     assert seen[1] == 2 * seen[0]  # an epoch of each
 
+    again = ["--init_from", str(expert), "--learning_rate", "1e-12"]  # both networks go on from where they are
+    train_diffusion.main([*recipe("coarse-tuned"), "--epochs", "1", *again])
+    tuned = ["--expert_of", str(tmp_path / "runs" / "coarse-tuned" / "pipeline")]
+    train_diffusion.main([*recipe("expert-tuned"), *settings, *tuned, *again, "--boundary_ratio", "0.6"])
+    after = zoo.from_pretrained(tmp_path / "runs" / "expert-tuned" / "pipeline")
+    for name in ("unet", "unet_2"):
+        for key, value in getattr(pipe, name).state_dict().items():
+            assert torch.allclose(getattr(after, name).state_dict()[key], value, atol=1e-6)
+
     published = SCRIPT.parents[1] / "model_cards"
     for bad, told in {
         ("--boundary_ratio", "1"): "boundary_ratio: expected a number between 0 and 1",
