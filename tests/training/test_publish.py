@@ -79,7 +79,7 @@ def test_a_stochastic_sampler_is_a_setting_of_its_own(run, tmp_path):
         return pipe(2, generator=generators, num_inference_steps=3, output_type="pt").images
 
     assert torch.equal(draw(stochastic, 0), draw(stochastic, 0))
-    assert torch.equal(draw(stochastic, 0)[1:], draw(stochastic, 1)[:1])  # noise, too, is a sample's own
+    assert torch.allclose(draw(stochastic, 0)[1:], draw(stochastic, 1)[:1], atol=1e-4)  # noise, too, is a sample's own
     assert not torch.allclose(draw(stochastic, 0), draw(plain, 0))
 
 

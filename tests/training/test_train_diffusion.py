@@ -145,13 +145,15 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     train_diffusion.main([*recipe("whole"), "--epochs", "1"])
     whole = tmp_path / "runs" / "whole" / "pipeline"
     settings = ["--epochs", "1", "--conditions", "[]", "--expert_of", str(whole)]
-    train_diffusion.main([*recipe("expert"), *settings, "--boundary_ratio", "0.6", "--block_out_channels", "[8, 8]"])
+    own = ["--boundary_ratio", "0.6", "--block_out_channels", "[8, 8]", "--algorithm_type", "sde-dpmsolver++"]
+    train_diffusion.main([*recipe("expert"), *settings, *own])
     expert = tmp_path / "runs" / "expert" / "pipeline"
     source, pipe = zoo.from_pretrained(whole), zoo.from_pretrained(expert)
     for name, value in source.unet.state_dict().items():
         assert torch.equal(pipe.unet.state_dict()[name], value)
     assert pipe.unet_2.config.block_out_channels == [8, 8] and pipe.config.boundary_ratio == 0.6
     assert pipe.class_names == source.class_names
+    assert pipe.scheduler.config.algorithm_type == "sde-dpmsolver++"
     assert pipe(1, output_type="np").images.shape == (1, 64, 64, 1)
     seen = [json.loads((run / "metrics.json").read_text())["training"]["images_seen"] for run in (whole, expert)]
     assert seen[1] == 2 * seen[0]  # an epoch of each
