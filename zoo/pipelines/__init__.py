@@ -1,6 +1,7 @@
 """The ways of sampling: one file each, needing diffusers and helpers beside it alone, so that each can be published."""
 
 from .base import ZooPipeline, sample_generators
+from .pipeline_anatomy import AnatomyPipeline
 from .pipeline_ddpm import ConditionalDDPMPipeline
 from .pipeline_ddpm_pairs import PairedDDPMPipeline
 from .pipeline_ddpm_unconditional import UnconditionalDDPMPipeline
@@ -21,6 +22,7 @@ PIPELINES = {
         LatentDiffusionPipeline,
         ScorePipeline,
         StyleTransferPipeline,
+        AnatomyPipeline,
     )
 }
 """Every pipeline class by the name that stands in `model_index.json`."""
