@@ -2,8 +2,8 @@
 
     accelerate launch training/train_anatomy.py --config training/recipes/anatomy-acdc-128.yaml
 
-The label maps are learned as maps of signed distances on a grid of half their resolution. Every key of the recipe can be
-overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+The label maps are learned as maps of signed distances on a grid of half their resolution. Every key of the recipe can
+be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
 import dataclasses
@@ -73,7 +73,7 @@ class DistanceMaps(Dataset):
 
 
 def moved(maps: torch.Tensor, quantities: torch.Tensor, recipe: AnatomyRecipe) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turns and zooms distance maps, and their quantities with them: walls grow like the zoom, areas like its square."""
+    """Turns and zooms distance maps and their quantities: walls grow like the zoom, areas like its square."""
     angle = (torch.rand(len(maps), device=maps.device) * 2 - 1) * math.radians(recipe.rotation_degrees)
     scale = 1 + (torch.rand(len(maps), device=maps.device) * 2 - 1) * recipe.zoom
     grid = rotation_grid(angle, scale, maps.shape)

@@ -13,7 +13,7 @@ class Quantities:
 
     @classmethod
     def ranges(cls, values: torch.Tensor) -> dict[str, dict[str, float]]:
-        """Mean, standard deviation and range of each quantity, from `(n, number of quantities)` with NaN for unknown."""
+        """Mean, standard deviation and range of each quantity of `(n, number of quantities)`, NaN where unknown."""
         known = {name: column[~column.isnan()] for name, column in zip(cls.NAMES, values.T, strict=True)}
         return {
             name: {"mean": v.mean().item(), "std": v.std().item(), "min": v.min().item(), "max": v.max().item()}

@@ -60,9 +60,9 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         dropout (`float`, defaults to 0.0): Dropout of the residual blocks.
         patch_size (`int`, defaults to 1): Side of the square patches whose pixels the U-Net takes as channels of one
             position. 2 makes a network of the same cost four times as wide at its finest resolution.
-        map_channels (`int`, defaults to 0): Further channels that are given rather than predicted, such as a label map.
-        quantities (`dict[str, dict[str, float]]`, *optional*): By name with its unit, such as `"wall_thickness_mm"`, the
-            `mean`, `std`, `min` and `max` of a quantity in the training images.
+        map_channels (`int`, defaults to 0): Further channels that are given and not predicted, such as a label map.
+        quantities (`dict[str, dict[str, float]]`, *optional*): By name with its unit, such as `"wall_thickness_mm"`,
+            the `mean`, `std`, `min` and `max` of a quantity in the training images.
 
     Raises:
         ValueError: If `sample_size` is no multiple of `patch_size`.
@@ -136,8 +136,8 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
             timestep (`torch.Tensor` of shape `(batch_size,)` or `int`): Diffusion steps.
             class_labels (`torch.Tensor` of shape `(batch_size, num_conditions)`, *optional*): Class indices; all
                 conditions are left open without them.
-            quantities (`torch.Tensor` of shape `(batch_size, num_quantities)`, *optional*): In their units, NaN where one
-                is left open; all are without them.
+            quantities (`torch.Tensor` of shape `(batch_size, num_quantities)`, *optional*): In their units, NaN where
+                one is left open; all are without them.
             maps (`torch.Tensor` of shape `(batch_size, map_channels, sample_size, sample_size)`): What is given; only
                 for a network with `map_channels`.
 

@@ -6,6 +6,7 @@ from .pipeline_ddpm import ConditionalDDPMPipeline
 from .pipeline_ddpm_pairs import PairedDDPMPipeline
 from .pipeline_ddpm_unconditional import UnconditionalDDPMPipeline
 from .pipeline_gan import GANPipeline
+from .pipeline_hearts import HeartPipeline
 from .pipeline_ldm import LatentDiffusionPipeline
 from .pipeline_score import ScorePipeline
 from .pipeline_style_transfer import StyleTransferPipeline
@@ -23,6 +24,7 @@ PIPELINES = {
         ScorePipeline,
         StyleTransferPipeline,
         AnatomyPipeline,
+        HeartPipeline,
     )
 }
 """Every pipeline class by the name that stands in `model_index.json`."""

@@ -1,4 +1,4 @@
-"""Label maps of the heart and the distance maps that they are drawn as. It is published beside each pipeline of them."""
+"""Label maps of the heart, and the distance maps that they are drawn as. Published beside each pipeline of them."""
 
 from dataclasses import dataclass
 
@@ -32,8 +32,8 @@ def masks_of_distances(maps: torch.Tensor, size: int) -> torch.Tensor:
     """Labels from distance maps, interpolated to the size of the image: borders are where a map passes zero.
 
     Args:
-        maps (`torch.Tensor` of shape `(batch_size, 3, grid, grid)`): Signed distances to the borders of right ventricle,
-            epicardium and left ventricle, positive within, in any unit.
+        maps (`torch.Tensor` of shape `(batch_size, 3, grid, grid)`): Signed distances to the borders of right
+            ventricle, epicardium and left ventricle, positive within, in any unit.
         size (`int`): Height and width of the masks.
 
     Returns:

@@ -5,7 +5,7 @@ import torch
 from .base import ZooPipeline
 from .diffusion import DiffusionSampling
 from .label_maps import HeartOutput, mask_output, masks_of_distances
-from .quantities import asked_quantities
+from .quantities import asked_quantities, told
 
 
 class AnatomyPipeline(DiffusionSampling, ZooPipeline):
@@ -130,16 +130,8 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
         quantities, conditions = asked_quantities(asked, self.quantities, batch_size)
         labels = self.draw_labels(class_labels, conditions, generators)
         maps = self._start(generators, num_inference_steps)
-        quantities = quantities.to(self.device)
-
-        def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-            told = self.unet(sample, timestep, labels, quantities)
-            if scale == 1:
-                return told
-            untold = self.unet(sample, timestep)
-            return untold + scale * (told - untold)
-
         # 2. From noise to distances, and to labels
+        predict = told(self.unet, labels, quantities.to(self.device), scale)
         maps = self._reverse(maps, generators, predict, callback_on_step_end)
         return self._output(self._decode(maps), output_type, return_dict)
 

@@ -1,4 +1,4 @@
-"""Quantities with a unit, as a call asks for them. It is published beside each pipeline that takes them."""
+"""Classes and quantities with a unit, as a call asks for them. It is published beside each pipeline of them."""
 
 from numbers import Real
 
@@ -32,3 +32,23 @@ def asked_quantities(asked: dict, known: dict[str, dict[str, float]], batch_size
                 raise ValueError(f"{name}: expected {span['min']:.4g} to {span['max']:.4g}, got {value!r}")
             values[row, column] = float(value)
     return values, {name: value for name, value in asked.items() if name not in known}
+
+
+def told(network, labels: torch.Tensor, quantities: torch.Tensor, guidance_scale: float):
+    """The prediction of a network that is told classes and quantities, `(sample, timestep)` → its output.
+
+    Args:
+        network ([`ConditionalUNet2DModel`]): With quantities.
+        labels (`torch.Tensor` of shape `(batch_size, num_conditions)`): Class indices.
+        quantities (`torch.Tensor` of shape `(batch_size, num_quantities)`): NaN where one is left open.
+        guidance_scale (`float`): Of classifier-free guidance (Ho & Salimans, 2022, arXiv 2207.12598); 1 is none.
+    """
+
+    def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        asked = network(sample, timestep, labels, quantities)
+        if guidance_scale == 1:
+            return asked
+        unasked = network(sample, timestep)
+        return unasked + guidance_scale * (asked - unasked)
+
+    return predict
