@@ -305,6 +305,70 @@ def score_model():
     return pipe
 
 
+def tiny_painter(conditions: list[str], seed: int, **settings):
+    """A network of 16x16 images or distance maps, whose classes and quantities can be seen in what it draws."""
+    import torch
+
+    from zoo.models import ConditionalUNet2DModel
+
+    torch.manual_seed(seed)
+    known = {"pathology": ["NOR", "HCM"], "phase": ["ED", "ES"]}
+    network = ConditionalUNet2DModel(
+        conditions=conditions,
+        class_names={name: known[name] for name in conditions},
+        class_frequencies={name: [0.25, 0.75] for name in conditions},
+        block_out_channels=[8, 8],
+        attention_levels=[1],
+        attention_head_dim=4,
+        norm_num_groups=4,
+        **settings,
+    )
+    for table in network.embeddings:
+        torch.nn.init.normal_(table.weight)
+    return network.eval()
+
+
+@pytest.fixture
+def anatomy():
+    """A model of 16x16 label maps, told two conditions and two quantities."""
+    from zoo.pipelines import AnatomyPipeline
+
+    ranges = {
+        "wall_thickness_mm": {"mean": 9.0, "std": 3.0, "min": 4.0, "max": 20.0},
+        "cavity_area_mm2": {"mean": 1500.0, "std": 800.0, "min": 30.0, "max": 5000.0},
+    }
+    quantities = {"quantities": list(ranges), "quantity_ranges": ranges}
+    unet = tiny_painter(["pathology", "phase"], 0, sample_size=8, channels=3, **quantities)
+    pipe = AnatomyPipeline(unet, tiny_sampler(), mask_size=16, default_steps=3, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def hearts(anatomy):
+    """A model of 16x16 hearts to order, of two stages."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    from zoo.pipelines import HeartPipeline
+
+    coarse = tiny_painter(["pathology", "phase"], 1, sample_size=16, map_channels=4, patch_size=2)
+    fine = tiny_painter([], 2, sample_size=16, map_channels=4)
+    sampler = DPMSolverMultistepScheduler.from_config(tiny_sampler().config, algorithm_type="sde-dpmsolver++")
+    pipe = HeartPipeline(
+        anatomy.unet,
+        anatomy.scheduler,
+        coarse,
+        sampler,
+        fine,
+        boundary_ratio=0.4,
+        default_steps=4,
+        default_anatomy_steps=3,
+        pixel_spacing_mm=2.0,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 PIPELINES = [
     "dcgan",
     "acgan",
@@ -316,6 +380,8 @@ PIPELINES = [
     "paired_ddpm",
     "latent_diffusion",
     "score_model",
+    "anatomy",
+    "hearts",
 ]
 
 

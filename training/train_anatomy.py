@@ -110,7 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
             attention_levels=recipe.attention_levels,
             dropout=recipe.dropout,
             patch_size=recipe.patch_size,
-            quantities=Quantities.ranges(train.quantities),
+            quantities=list(Quantities.NAMES),
+            quantity_ranges=Quantities.ranges(train.quantities),
         )
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
