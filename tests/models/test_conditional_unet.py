@@ -74,7 +74,17 @@ class TestQuantitiesAndMaps:
             "area_mm2": {"mean": 900.0, "std": 300.0, "min": 40.0, "max": 2000.0},
         }
         network = ConditionalUNet2DModel(
-            [], {}, {}, 16, 1, [8, 16], [], 1, 8, 4, 2, list(ranges), ranges
+            conditions=[],
+            class_names={},
+            class_frequencies={},
+            sample_size=16,
+            block_out_channels=[8, 16],
+            attention_levels=[],
+            attention_head_dim=8,
+            norm_num_groups=4,
+            map_channels=2,
+            quantities=list(ranges),
+            quantity_ranges=ranges,
         )
         return network.eval()
 
