@@ -17,12 +17,11 @@ import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
 from common.schedulers import AlgorithmType, set_scheduler
+from zoo.cards.model_card import CODES_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
-from zoo.figures import code_grid
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.cards import CODES_FILE, SAMPLES_FILE, render_card
-from zoo.hub.samples import sample_grid
 from zoo.pipelines import ScorePipeline
+from zoo.samples import code_grid, sample_grid
 
 # Keys of recipes that can be chosen once a model is trained, and what its pipeline calls them
 DEFAULTS = {

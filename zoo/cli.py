@@ -112,6 +112,7 @@ def data(
     """Build a dataset: splits by patient, images and masks on one grid."""
     check_output(output, "zoo_dataset.json", overwrite)
     from zoo import datasets
+    from zoo.hub import datasets as hub_datasets
 
     build = getattr(datasets, f"build_{kind.value}")
     asked = {
@@ -142,7 +143,7 @@ def data(
     for skipped in built.info.get("skipped", []):
         typer.echo(f"skipped {skipped.get('patient_id') or skipped.get('item')}: {skipped['reason']}")
     if push_to_hub:
-        typer.echo(datasets.push(output, push_to_hub))
+        typer.echo(hub_datasets.push(output, push_to_hub))
 
 
 @app.command()
@@ -169,25 +170,25 @@ def evaluate(
 
     Figures of the validation split choose a model and are not published: they go to metrics-validation.json.
     """
-    from zoo import datasets
-    from zoo.hub import metrics_file, networks
-    from zoo.hub.loading import find_folder
+    from zoo.hub import datasets as hub_datasets
     from zoo.metrics import evaluate as measure
     from zoo.metrics.extractors import load_extractor
     from zoo.metrics.judging import evaluate_judge
+    from zoo.published import layout, metrics_file
+    from zoo.published.loading import find_folder
 
     folder = find_folder(model)
     if output is None and folder != Path(model):
         raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
     own = metrics_file.METRICS_FILE if split is Split.test else "metrics-validation.json"
     target = output or folder / own
-    if networks.is_network(folder):
-        pipe, found = None, evaluate_judge(folder, datasets.load(dataset), split.value)
+    if layout.is_network(folder):
+        pipe, found = None, evaluate_judge(folder, hub_datasets.load(dataset), split.value)
     else:
         pipe = on_best_device(zoo.from_pretrained(folder))
         found = measure(
             pipe,
-            datasets.load(dataset),
+            hub_datasets.load(dataset),
             split=split.value,
             num_samples=samples,
             seed=seed,
@@ -223,12 +224,12 @@ def utility(
     output: Annotated[Path | None, typer.Option(help="Metrics file to add the figures to.")] = None,
 ) -> None:
     """Tell whether a model's samples help networks that are tested on your patients: a table and a sentence."""
-    from zoo import datasets
-    from zoo.hub import metrics_file
-    from zoo.hub.loading import find_folder
-    from zoo.hub.utility_text import utility_text
+    from zoo.cards.utility_text import utility_text
+    from zoo.hub import datasets as hub_datasets
     from zoo.metrics import evaluate as measure
-    from zoo.metrics.utility_segmentation import SameData
+    from zoo.metrics.utility.segmentation import SameData
+    from zoo.published import metrics_file
+    from zoo.published.loading import find_folder
 
     generators = {}
     for entry in same_data or []:
@@ -242,7 +243,7 @@ def utility(
     folder = find_folder(model)
     found = measure(
         on_best_device(zoo.from_pretrained(folder)),
-        datasets.load(dataset),
+        hub_datasets.load(dataset),
         split=split.value,
         num_samples=num_samples,
         seed=seed,
@@ -276,17 +277,17 @@ def verify(
 
     Weights and dataset are checked first. Speed, memory and seconds depend on the machine and are not compared.
     """
-    from zoo import datasets
-    from zoo.hub.loading import find_folder
-    from zoo.hub.metrics_file import load_metrics
-    from zoo.hub.verification_text import verification_text
+    from zoo.cards.verification_text import verification_text
+    from zoo.hub import datasets as hub_datasets
     from zoo.metrics.verify import verify as check
+    from zoo.published.loading import find_folder
+    from zoo.published.metrics_file import load_metrics
 
     folder = find_folder(model)
     metrics = load_metrics(folder)
     result = check(
         on_best_device(zoo.from_pretrained(folder)),
-        datasets.load(dataset),
+        hub_datasets.load(dataset),
         metrics,
         folder,
         groups=groups.split(",") if groups else None,
@@ -317,8 +318,8 @@ def compare(
     figure: Annotated[Path | None, typer.Option(help="Picture to draw: quality over speed and coverage.")] = None,
 ) -> None:
     """Print the results table of models, the reference rows beside them; csv and html have every figure."""
-    from zoo.hub import tables
-    from zoo.hub.trilemma import draw_trilemma
+    from zoo.cards import tables
+    from zoo.cards.trilemma import draw_trilemma
 
     models = models or tables.list_models("model_cards")
     if update is not None:
@@ -344,7 +345,7 @@ def list_zoo(
         return
     if sort is not None:
         raise ZooError("--sort: expected --hub too; `cardiac-zoo compare` has the figures of a folder")
-    from zoo.hub.tables import models_table
+    from zoo.cards.tables import models_table
 
     typer.echo(models_table(root), nl=False)
 
@@ -367,7 +368,7 @@ def generate(
     overwrite: Overwrite = False,
 ) -> None:
     """Generate images as files, with samples.csv that says what each of them is."""
-    from zoo.hub import samples
+    from zoo import samples
 
     check_output(output, samples.LIST_FILE, overwrite)
     pipe = on_best_device(zoo.from_pretrained(model, revision=revision))
@@ -409,8 +410,9 @@ def style_sweep(
     import torch
 
     from zoo import datasets, style
-    from zoo.metrics.judges import load_judge
+    from zoo.hub import datasets as hub_datasets
     from zoo.pipelines import StyleTransferPipeline, sample_generators
+    from zoo.published.networks import load_judge
 
     pipe = on_best_device(zoo.from_pretrained(model))
     if not isinstance(pipe, StyleTransferPipeline):
@@ -429,7 +431,7 @@ def style_sweep(
         images = on_best_device(zoo.from_pretrained(content))(count, **settings).images
     styles = None
     if dataset is not None:
-        built = datasets.load(dataset)
+        built = hub_datasets.load(dataset)
         datasets.check_compatible(built, pipe.sample_size, pipe.num_channels)
         styles = torch.from_numpy(datasets.images(built.dataset["train"])).permute(0, 3, 1, 2) / 255
     style.style_sweep(
@@ -493,9 +495,9 @@ def push_dataset(
     ] = None,
 ) -> None:
     """Upload a dataset to the Hub, in one commit."""
-    from zoo import datasets
+    from zoo.hub import datasets as hub_datasets
 
-    typer.echo(datasets.push(folder, repo_id, private=private))
+    typer.echo(hub_datasets.push(folder, repo_id, private=private))
 
 
 @app.command()
@@ -569,15 +571,17 @@ def space(
 
 def write_card(folder: Path, pipe=None) -> None:
     """The card, and the sample picture where there is none yet."""
-    from zoo.hub import cards, networks, samples
+    from zoo import samples
+    from zoo.cards import model_card, network_card
+    from zoo.published import layout
 
-    if networks.is_network(folder):
-        typer.echo(networks.render_network_card(folder))
+    if layout.is_network(folder):
+        typer.echo(network_card.render_network_card(folder))
         return
-    if not (folder / cards.SAMPLES_FILE).exists():
+    if not (folder / model_card.SAMPLES_FILE).exists():
         pipe = pipe or on_best_device(zoo.from_pretrained(folder))
-        samples.sample_grid(pipe).save(folder / cards.SAMPLES_FILE)
-    typer.echo(cards.render_card(folder))
+        samples.sample_grid(pipe).save(folder / model_card.SAMPLES_FILE)
+    typer.echo(model_card.render_card(folder))
 
 
 def check_output(folder: Path, marker: str, overwrite: bool) -> None:

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.hub import cards, layout, push, tables
+from zoo.cards import model_card
+from zoo.hub import push
 from zoo.hub.pull import pull
+from zoo.published import layout
+from zoo.published.places import list_models
 
-MODELS = tables.list_models(Path(__file__).resolve().parents[2] / "model_cards")
+MODELS = list_models(Path(__file__).resolve().parents[2] / "model_cards")
 NAMES = [folder.name for folder in MODELS]
 # One process for all models: each start takes seconds. What goes wrong with a model is told where that model is tested
 WITHOUT_ZOO = """
@@ -82,7 +85,7 @@ def pushed(hub, tmp_path_factory) -> dict:
     reports, own_code = {"push": {}}, {}
     for model in MODELS:
         folder = shutil.copytree(model, work / "models" / model.name)
-        cards.render_card(folder)  # whether the committed card is the newest is not the question here
+        model_card.render_card(folder)  # whether the committed card is the newest is not the question here
         try:
             push.push_model(folder, f"zoo/{model.name}", tag="v1", api=hub.api)
         except zoo.ZooError as error:

@@ -5,8 +5,8 @@ import torch
 
 from zoo.metrics.anatomy import Hearts
 from zoo.metrics.conditioning import accuracy, asked_classes, ordering_figures, ordering_kept, shared_conditions
-from zoo.metrics.judges import Judge
 from zoo.pipelines import sample_generators
+from zoo.published.networks import Judge
 
 PATHOLOGIES = ["NOR", "HCM", "DCM"]
 

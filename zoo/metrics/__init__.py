@@ -27,7 +27,7 @@ from zoo.metrics.functional import (
     psnr,
     ssim,
 )
-from zoo.metrics.utility_segmentation import dataset_share
+from zoo.metrics.utility.segmentation import dataset_share
 
 __all__ = [
     "EfficientNetLite0Extractor",

@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 from zoo.metrics.functional import measure_anatomy, volume_dice
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure, share_figure
-from zoo.metrics.judges import Judge
+from zoo.published.networks import Judge
 
 SHARES = ("ring_closed", "empty")
 LEVEL = "slice_level"

@@ -7,8 +7,8 @@ import torch
 from zoo.metrics.anatomy import LEVEL, Hearts
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import share_figure
-from zoo.metrics.judges import Judge
 from zoo.pipelines import sample_generators
+from zoo.published.networks import Judge
 
 ORDERING = "HCM has the thickest walls and DCM the widest cavity of NOR, HCM and DCM, on slices judged to be mid"
 # The measure, and the class that leads

@@ -24,7 +24,6 @@ from zoo.metrics import (
     items,
     projection,
     references,
-    utility,
 )
 from zoo.metrics.cache import Cache
 from zoo.metrics.copying import Neighbours
@@ -35,7 +34,8 @@ from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_sp
 from zoo.metrics.intervals import mean_figure
 from zoo.metrics.judges import find_judge
 from zoo.metrics.judging import dice_figures
-from zoo.metrics.utility_segmentation import SameData
+from zoo.metrics.utility import group as utility
+from zoo.metrics.utility.segmentation import SameData
 from zoo.pipelines import sample_generators
 from zoo.progress import track
 

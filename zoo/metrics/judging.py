@@ -10,7 +10,7 @@ from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import ImageSet, from_split, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
-from zoo.metrics.judges import WEIGHTS_FILE, Judge, load_judge
+from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
 
 GROUP = {"segmenter": "segmentation", "classifier": "classification"}
 

@@ -30,7 +30,7 @@ from zoo.hardware import describe_hardware, same_machine
 from zoo.metrics.cost import size_figures
 from zoo.metrics.evaluate import GROUPS, LONG_GROUPS, evaluate
 from zoo.metrics.extractors import EXTRACTORS, FeatureExtractor
-from zoo.metrics.utility import SEEDS
+from zoo.metrics.utility.group import SEEDS
 
 SAME_MACHINE, OTHER_MACHINE = 1e-3, 2e-2
 SHARE_STEP = {SAME_MACHINE: 0.002, OTHER_MACHINE: 0.01}
