@@ -47,4 +47,8 @@ def load_model(model: str | Path, revision: str | None = None):
     import torch
 
     pipe = zoo.from_pretrained(model, revision=revision)
+    if pipe.family == "style-transfer":
+        from zoo.style import hand_in
+
+        hand_in(pipe)
     return pipe.to("cuda") if torch.cuda.is_available() else pipe
