@@ -149,3 +149,9 @@ def test_a_token_is_never_told(hub, phantom, token, options, settings):
     said = done.stdout + done.stderr
     assert "ward/refused: " in said and "token0123" not in said
     assert "Traceback" in said or not options
+
+
+def test_code_is_written_anew(publishable):
+    (publishable / "pipeline.py").write_text("")
+    assert command_line.run("code", publishable) == (0, f"{publishable / 'pipeline.py'}\n", "")
+    assert command_line.run("code", publishable) == (0, "", "")

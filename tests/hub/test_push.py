@@ -136,6 +136,10 @@ UNFIT = {
         lambda folder: edit(folder / "README.md", lambda text: text + "!"),
         "README.md: not what metrics",
     ),
+    "stale code": (
+        lambda folder: edit(folder / "pipeline.py", lambda text: f"{text}#"),
+        "pipeline.py: not what this version writes; `cardiac-zoo code",
+    ),
     "stale licence": (lambda folder: edit(folder / "LICENSE", lambda _: "MIT"), "LICENSE: not what metrics.json says"),
     "no YAML": (lambda folder: edit(folder / "README.md", lambda text: f"---\na: b: c\n---\n{text}"), "expected valid"),
     "library": (

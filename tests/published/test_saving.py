@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import zoo
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
+from zoo.pipelines.auto import write_code
 from zoo.published.layout import publish_source, published_name
 
 
@@ -140,3 +141,21 @@ def test_relative_imports_of_imports_are_refused(tmp_path, monkeypatch):
         publish_source(module.A, tmp_path / "pipeline.py")
     for name in [name for name in sys.modules if name.startswith(tmp_path.name)]:
         del sys.modules[name]
+
+
+def test_code_is_written_anew_and_nothing_else(acgan, tmp_path):
+    folder = tmp_path / "model"
+    acgan.save_pretrained(folder)
+    (folder / "metrics.json").write_text("{}")
+    before = {name: (folder / name).read_bytes() for name in files_of(folder)}
+    base = next(folder.glob("base_*.py"))
+    base.rename(folder / "base_00000000.py")
+    (folder / "pipeline.py").write_text("from .base_00000000 import ZooPipeline\n")
+    (folder / "generator_model" / "modeling_acgan.py").unlink()
+    changed = ["base_00000000.py", base.name, "generator_model/modeling_acgan.py", "pipeline.py"]
+    assert write_code(folder) == sorted(changed)
+    assert {name: (folder / name).read_bytes() for name in files_of(folder)} == before
+    assert write_code(folder) == []
+    (folder / "model_index.json").unlink()
+    with pytest.raises(ZooError, match="no model"):
+        write_code(folder)

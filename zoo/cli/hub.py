@@ -47,6 +47,20 @@ def push(
     typer.echo(hub_push.push_model(model, repo_id, private=private, revision=revision, tag=tag))
 
 
+def code(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of models; all of model_cards by default.")
+    ] = None,
+) -> None:
+    """Write the Python files of models anew, as this version of the library publishes them; names what has changed."""
+    from zoo.hub.push import model_folders
+    from zoo.pipelines.auto import write_code
+
+    for folder in models or model_folders(Path("model_cards")):
+        for name in write_code(folder):
+            typer.echo(folder / name)
+
+
 def push_dataset(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder written by `cardiac-zoo data`.")],
     repo_id: RepoId,

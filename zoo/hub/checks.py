@@ -47,14 +47,17 @@ def check_model(folder: Path) -> dict[str, Path]:
 
     Raises:
         ZooError: If a file is missing, the weights are not those that were measured, the card lacks a field or is not
-            what `metrics.json` says, or the model does not load.
+            what `metrics.json` says, its code is not that of this version, or the model does not load.
     """
-    from zoo.pipelines.auto import from_pretrained
+    from zoo.pipelines.auto import code_files, from_pretrained
     from zoo.published.networks import load_judge
 
     files = published_files(folder)
     check_weights(folder, files)
     (load_judge if layout.is_network(folder) else from_pretrained)(folder)
+    for name, text in code_files(folder).items():
+        if name not in files or files[name].read_text() != text:
+            raise ZooError(f"{folder / name}: not what this version writes; `cardiac-zoo code {folder}` does")
     check_card(folder)
     return files
 

@@ -28,13 +28,24 @@ def published_name(pipeline_class: type) -> str:
     return next((cls.__name__ for cls in bases if cls.__module__.startswith("diffusers.")), pipeline_class.__name__)
 
 
+def module_name(network_class: type) -> str:
+    """Name of a network's published source file, without ending."""
+    return "modeling_" + Path(inspect.getsourcefile(network_class)).stem.removeprefix("modeling_")
+
+
 def publish_source(cls: type, target: Path) -> None:
-    """Copies the source file of a class to `target`, and next to it the files that it imports relatively.
+    """Copies the source file of a class to `target`, and next to it the files that it imports relatively."""
+    for name, text in source_files(cls, target.name).items():
+        (target.parent / name).write_text(text)
+
+
+def source_files(cls: type, name: str) -> dict[str, str]:
+    """The source file of a class under a new name, and the files that it imports relatively: text by file name.
 
     diffusers keeps the relatively imported files of all repos under their bare names in one package and loads each
     name once. The copies are therefore named by their content, so that two revisions in one process keep apart.
     """
-    source = Path(inspect.getsourcefile(cls))
+    source, files = Path(inspect.getsourcefile(cls)), {}
 
     def publish_import(match: re.Match) -> str:
         imported = source.parent / f"{match[2]}.py"
@@ -42,11 +53,12 @@ def publish_source(cls: type, target: Path) -> None:
         if _RELATIVE_IMPORT.search(text):
             raise ZooError(f"{imported}: has relative imports of its own, which diffusers does not follow")
         stem = re.sub(r"_[0-9a-f]{8}$", "", match[2])  # the file may be such a copy itself
-        name = f"{stem}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        (target.parent / f"{name}.py").write_text(text)
-        return f"{match[1]}.{name}"
+        copy = f"{stem}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        files[f"{copy}.py"] = text
+        return f"{match[1]}.{copy}"
 
-    target.write_text(_RELATIVE_IMPORT.sub(publish_import, source.read_text()))
+    files[name] = _RELATIVE_IMPORT.sub(publish_import, source.read_text())
+    return files
 
 
 def read_index(folder: Path) -> dict:

@@ -75,7 +75,7 @@ class PublishedPipelineMixin:
         for name, component in self.components.items():
             if isinstance(component, ModelMixin) and not type(component).__module__.startswith("diffusers."):
                 cls = type(component)
-                module = "modeling_" + Path(inspect.getsourcefile(cls)).stem.removeprefix("modeling_")
+                module = layout.module_name(cls)
                 layout.publish_source(cls, folder / name / f"{module}.py")
                 index[name] = [module, cls.__name__]
         layout.write_json(folder / layout.INDEX_FILE, index)
@@ -139,12 +139,7 @@ def save_network(network, folder: Path, dtype) -> None:
     network.save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         cast_weights(file, dtype)
-    layout.publish_source(type(network), folder / f"{module_name(type(network))}.py")
+    layout.publish_source(type(network), folder / f"{layout.module_name(type(network))}.py")
     config = json.loads((folder / layout.CONFIG_FILE).read_text())
     config.pop("_name_or_path", None)  # a path of this machine
     layout.write_json(folder / layout.CONFIG_FILE, config)
-
-
-def module_name(network_class: type) -> str:
-    """Name of the published source file, without ending."""
-    return "modeling_" + network_class.__module__.rpartition(".")[2]

@@ -37,6 +37,16 @@ class DiffusionSampling:
         """Sampling steps of a call that names none."""
         return self.config.default_steps
 
+    @property
+    def scheduler_name(self) -> str:
+        """The scheduler's class, with its `algorithm_type` if that is not the one such a scheduler begins with."""
+        name, parameters = type(self.scheduler).__name__, inspect.signature(type(self.scheduler)).parameters
+        if "algorithm_type" in parameters:
+            algorithm = self.scheduler.config.algorithm_type
+            if algorithm != parameters["algorithm_type"].default:
+                return f"{name} ({algorithm})"
+        return name
+
     @torch.no_grad()
     def preview(self, latents: torch.Tensor) -> np.ndarray:
         """The picture of a sample on its way from noise to image, as `callback_on_step_end` is given it.
@@ -151,7 +161,7 @@ class ConditionalDiffusionSampling(DiffusionSampling):
     def default_settings(self) -> dict:
         """The sampling settings that a call without arguments uses."""
         return {
-            "scheduler": type(self.scheduler).__name__,
+            "scheduler": self.scheduler_name,
             "num_inference_steps": self.default_steps,
             "guidance_scale": self.config.default_guidance,
         }

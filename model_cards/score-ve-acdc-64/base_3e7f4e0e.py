@@ -8,7 +8,7 @@ from diffusers import DiffusionPipeline
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 
 try:  # saving and loading without remote code; a Hub user with diffusers alone does without it
-    import zoo.hub.mixin as _mixin
+    import zoo.published.saving as _mixin
 
     _MIXINS = (_mixin.PublishedPipelineMixin,)
 except ImportError:
@@ -81,6 +81,17 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
         device = "cpu" if generator is None else generator.device
         seed = torch.randint(2**62, (1,), generator=generator, device=device).item()
         return sample_generators(seed, range(batch_size))
+
+    def _temperature(self, temperature: float | None) -> float:
+        """What a one-pass generator's normal latent is multiplied by: what the call names, or the model's own.
+
+        Raises:
+            ValueError: If it is not above 0.
+        """
+        value = self.config.default_temperature if temperature is None else temperature
+        if not value > 0:
+            raise ValueError(f"temperature: expected a number above 0, got {value}")
+        return value
 
     @staticmethod
     def _randn(generators: list[torch.Generator], shape: tuple[int, ...]) -> torch.Tensor:
