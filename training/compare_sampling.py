@@ -23,7 +23,7 @@ from common.samples import draw_samples
 from common.schedulers import AlgorithmType, set_scheduler
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import knows_hearts, measure_hearts
-from zoo.metrics.conditioning import asked_classes, shared_conditions
+from zoo.metrics.asked import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import frechet_distance, kid

@@ -16,9 +16,9 @@ from uploads import MAX_SPACING, MIN_SPACING, Slice
 from zoo.anatomy import CAVITY, MUSCLE
 from zoo.datasets.resample import resample_slice
 from zoo.errors import ZooError
-from zoo.metrics.copying import nearest_training
 from zoo.metrics.functional import measure_anatomy
 from zoo.metrics.image_set import ImageSet
+from zoo.metrics.nearest import nearest_training
 from zoo.png import to_uint8
 from zoo.published.networks import Judge
 

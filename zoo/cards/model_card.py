@@ -29,7 +29,6 @@ GROUPS = {
         "Can the model express images it has never seen? Real images of the split against the nearest ones that the "
         "model can make. More latent dimensions make this easier.",
     ),
-    "inversion": ("Inversion", "Deterministic inversion of the diffusion, lossless by construction."),
     "diversity": (
         "Variety",
         "Similarity of random pairs of samples: below that of training images is noise, above collapse.",

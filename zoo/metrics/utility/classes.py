@@ -66,7 +66,7 @@ def classification_group(
         split (`str`): What the classifiers are tested on.
         train, unseen (`ImageSet`): The images of `train` and of the split.
         samples (`ImageSet`): The samples.
-        asked (`dict`): As from `conditioning.asked_classes`; the first condition counts.
+        asked (`dict`): As from `asked.asked_classes`; the first condition counts.
         seeds (`list[int]`): Of the trainings.
         schedule (`Schedule`): How the CNN is trained.
         device: Where it is trained.

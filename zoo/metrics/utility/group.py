@@ -5,10 +5,9 @@ CAS and NAS of a conditional model come from `classification`, Dice of a model o
 steps, and of one seed from the same first weights; nothing is chosen by what is measured.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from zoo.datasets import BuiltDataset
 from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.metrics.cache import Cache
+from zoo.metrics.context import Context, Group
 from zoo.metrics.image_set import ImageSet, from_floats, of_samples, volumes_of
 from zoo.metrics.intervals import folds
 from zoo.metrics.utility import classification, segmentation
@@ -58,39 +58,10 @@ class UtilityGroup:
     """The group of one evaluation. Each training is kept in a cache, those on real images alone for all models.
 
     Args:
-        pipe: The pipeline; it names classes, the device, and `num_labels` if it makes pairs.
-        data (`BuiltDataset`): The dataset.
-        split (`str`): What networks are tested on.
-        train, unseen (`ImageSet`): The images of `train` and of the split.
-        samples (`Callable[[], (ImageSet, torch.Tensor of shape (n, height, width))]`): Makes the samples; the masks
-            mean something of pairs alone.
-        num_samples (`int`): How many these are.
-        asked (`dict`): The classes that they are asked for, as from `conditioning.asked_classes`.
-        seed (`int`): Of the samples, and of the first training.
-        seeds (`int`): Trainings of each network.
-        same_data (`dict[float, SameData]`): Generators that saw a share of the patients, by that share.
-        cache, model_cache (`Cache`): Where what depends on the dataset is kept, and what depends on the model.
-        made_by (`list`): What the samples depend on besides seed and number: weights and settings.
-        announce (`Callable[[str, str, float], None]`): Says what comes next, and how many seconds it takes.
-        progress (`bool`): Whether to show bars on stderr.
+        run (`Context`): The evaluation.
     """
 
-    pipe: Any
-    data: BuiltDataset
-    split: str
-    train: ImageSet
-    unseen: ImageSet
-    samples: Callable[[], tuple[ImageSet, torch.Tensor]]
-    num_samples: int
-    asked: dict
-    seed: int
-    seeds: int
-    same_data: dict[float, SameData]
-    cache: Cache
-    model_cache: Cache
-    made_by: list
-    announce: Callable[..., None]
-    progress: bool
+    run: Context
 
     def measure(self) -> dict:
         """The group; empty if the model can help with neither classes nor masks, for reasons that are announced."""
@@ -100,48 +71,48 @@ class UtilityGroup:
             "segmentation": (why_no_segmentation, self.segmentation),
         }
         for part, (why_not, measure) in parts.items():
-            reason = why_not(self.pipe, self.data, self.split)
+            reason = why_not(self.run.pipe, self.run.data, self.run.split)
             found = {} if reason else measure()
             if not found:
-                reason = reason or f"train, {self.split} and the samples share fewer than two classes"
-                self.announce(f"utility, {part}", f"not measured: {reason}")
+                reason = reason or f"train, {self.run.split} and the samples share fewer than two classes"
+                self.run.announce(f"utility, {part}", f"not measured: {reason}")
                 not_measured.append(f"{part} ({reason})")
             group |= found
         if not group:
             return {}
         notes = {"not_measured": not_measured} if not_measured else {}
-        return group | notes | {"settings": {"seeds": self.seeds}}
+        return group | notes | {"settings": {"seeds": self.run.utility_seeds}}
 
     @property
     def trainings(self) -> list[int]:
         """A seed each."""
-        return list(range(self.seed, self.seed + self.seeds))
+        return list(range(self.run.seed, self.run.seed + self.run.utility_seeds))
 
     def classification(self) -> dict:
         """CAS and NAS."""
         schedule = classification.SCHEDULE
-        count = len(classification.ARMS) * self.seeds
-        images = self.seeds * (len(self.train) + self.num_samples + len(self.unseen))
+        count = len(classification.ARMS) * self.run.utility_seeds
+        images = self.run.utility_seeds * (len(self.run.train) + self.run.num_samples + len(self.run.reference))
         seconds = count * schedule.steps * schedule.seconds + images * classification.SVM_SECONDS
-        self.announce("utility, classification", f"two classifiers, {count} trainings each", seconds)
+        self.run.announce("utility, classification", f"two classifiers, {count} trainings each", seconds)
 
         def compute() -> dict:
-            sets = (self.train, self.samples()[0], self.unseen)
-            how = (self.trainings, schedule, self.pipe.device, self.progress)
-            return classification_group(self.data, self.split, *sets, self.asked, *how)
+            sets = (self.run.train, self.run.samples, self.run.reference)
+            how = (self.trainings, schedule, self.run.pipe.device, self.run.progress)
+            return classification_group(self.run.data, self.run.split, *sets, self.run.asked, *how)
 
         depends_on = [*self._depends_on(schedule), *self._sampled(), self.trainings]
-        found = self.model_cache.json("utility-classification", depends_on, compute)
+        found = self.run.model_cache.json("utility-classification", depends_on, compute)
         return found | classification.DESCRIPTIONS if found else {}
 
     def segmentation(self) -> dict:
         """Dice of segmenters trained with and without pairs."""
         schedule = segmentation.SCHEDULE
-        cases = [*((SHARED, share) for share in SHARES), *((SAME, share) for share in sorted(self.same_data))]
+        cases = [*((SHARED, share) for share in SHARES), *((SAME, share) for share in sorted(self.run.same_data))]
         jobs = [(*case, pairs, seed) for case in cases for pairs in (False, True) for seed in self.trainings]
         seconds = len(jobs) * schedule.steps * schedule.seconds
-        self.announce("utility, segmentation", f"{len(jobs)} trainings of a segmenter", seconds)
-        found = {job: self._dice(*job) for job in track(jobs, "  segmenters", disable=not self.progress)}
+        self.run.announce("utility, segmentation", f"{len(jobs)} trainings of a segmenter", seconds)
+        found = {job: self._dice(*job) for job in track(jobs, "  segmenters", disable=not self.run.progress)}
         scores = {
             case: tuple(torch.stack([found[*case, pairs, seed] for seed in self.trainings]) for pairs in (False, True))
             for case in cases
@@ -156,21 +127,21 @@ class UtilityGroup:
         patients = segmentation.draw_patients(self._pathologies, share, draw)
 
         def compute() -> dict:
-            chosen = torch.tensor([patient in patients for patient in self.train.ids])
-            images, masks = self.train.images[chosen], self._masks["train"][chosen]
+            chosen = torch.tensor([patient in patients for patient in self.run.train.ids])
+            images, masks = self.run.train.images[chosen], self._masks["train"][chosen]
             synthetic = torch.zeros(len(images), dtype=torch.bool)
             if pairs:
-                more, their_masks = self.samples() if case == SHARED else self._draw(self.same_data[share].pipe)
+                more, their_masks = self._samples if case == SHARED else self._draw(self.run.same_data[share].pipe)
                 images, masks = torch.cat([images, more.images]), torch.cat([masks, their_masks])
                 synthetic = torch.cat([synthetic, torch.ones(len(more), dtype=torch.bool)])
             weights = draw_weights(synthetic)
-            segmenter = segmentation.train_segmenter(images, masks, weights, seed, self.pipe.device, schedule)
-            unseen = (self.unseen.images, self._masks[self.split], self._volumes)
+            segmenter = segmentation.train_segmenter(images, masks, weights, seed, self.run.pipe.device, schedule)
+            unseen = (self.run.reference.images, self._masks[self.run.split], self._volumes)
             return {"dice": segmentation.dice_scores(segmenter, *unseen).tolist()}
 
-        cache, depends_on = self.cache, [*self._depends_on(schedule), patients, seed]
+        cache, depends_on = self.run.cache, [*self._depends_on(schedule), patients, seed]
         if pairs and case == SHARED:
-            cache, depends_on = self.model_cache, [*depends_on, *self._sampled()]
+            cache, depends_on = self.run.model_cache, [*depends_on, *self._sampled()]
         elif pairs:
             cache = Cache(None)  # a pipeline without hashes cannot be known again
         return torch.tensor(cache.json("utility-dice", depends_on, compute)["dice"], dtype=torch.float64)
@@ -178,29 +149,42 @@ class UtilityGroup:
     def _draw(self, pipe) -> tuple[ImageSet, torch.Tensor]:
         """As many pairs of another generator, of the same seed."""
         outputs = [
-            pipe(batch_size=len(batch), generator=sample_generators(self.seed, batch.tolist()), output_type="pt")
-            for batch in torch.arange(self.num_samples).split(BATCH_SIZE)
+            pipe(batch_size=len(batch), generator=sample_generators(self.run.seed, batch.tolist()), output_type="pt")
+            for batch in torch.arange(self.run.num_samples).split(BATCH_SIZE)
         ]
         images = from_floats(torch.cat([output.images for output in outputs]), "samples")
         masks = torch.cat([output.masks for output in outputs])
         return of_samples(images), masks.cpu()
 
+    @property
+    def _samples(self) -> tuple[ImageSet, torch.Tensor]:
+        """The samples and their masks, of a model of pairs."""
+        return self.run.samples, self.run.drawn[:, -1]
+
     @cached_property
     def _pathologies(self) -> dict[str, int]:
-        return segmentation.patient_classes(self.data.dataset["train"], self.train.ids)
+        return segmentation.patient_classes(self.run.data.dataset["train"], self.run.train.ids)
 
     @cached_property
     def _masks(self) -> dict[str, torch.Tensor]:
         """Of `train` and of the split: uint8 `(n, height, width)`."""
-        splits = ("train", self.split)
-        return {name: torch.from_numpy(images_of(self.data.dataset[name], "mask")[..., 0]) for name in splits}
+        splits = ("train", self.run.split)
+        return {name: torch.from_numpy(images_of(self.run.data.dataset[name], "mask")[..., 0]) for name in splits}
 
     @cached_property
     def _volumes(self) -> list[tuple]:
-        return volumes_of(self.unseen, self.data.dataset[self.split])
+        return volumes_of(self.run.reference, self.run.data.dataset[self.run.split])
 
     def _depends_on(self, schedule: Schedule) -> list:
-        return [VERSION, self.data.info["fingerprint"], self.split, asdict(schedule)]
+        return [VERSION, self.run.data.info["fingerprint"], self.run.split, asdict(schedule)]
 
     def _sampled(self) -> list:
-        return [self.made_by, self.seed, self.num_samples]
+        return [[self.run.weights, self.run.sampling_settings], self.run.seed, self.run.num_samples]
+
+
+GROUP = Group(
+    "utility",
+    lambda run: (UtilityGroup(run).measure(), {}),
+    check=lambda run: check(run.data, run.reference.ids, run.utility_seeds, run.same_data),
+    is_long=True,
+)
