@@ -470,8 +470,10 @@ def published_once(tmp_path_factory) -> Path:
 @pytest.fixture
 def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
     """The folder of a model that is fit to be published, the test's own to spoil."""
+    from zoo import samples
+    from zoo.cards import model_card
     from zoo.files import sha256
-    from zoo.hub import cards, metrics_file, samples
+    from zoo.published import metrics_file
 
     folder = published_once
     if not folder.exists():
@@ -479,8 +481,8 @@ def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
         weights = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*.safetensors")}
         metrics["model"] = {"name": "tiny", "family": "ddpm", "sha256": weights}
         metrics_file.save(folder / metrics_file.METRICS_FILE, metrics)
-        samples.sample_grid(conditional_ddpm).save(folder / cards.SAMPLES_FILE)
-        cards.render_card(folder)
+        samples.sample_grid(conditional_ddpm).save(folder / model_card.SAMPLES_FILE)
+        model_card.render_card(folder)
     return shutil.copytree(folder, tmp_path / "tiny")
 
 
@@ -489,19 +491,21 @@ def publishable_network(metrics, tmp_path) -> Path:
     """The folder of a segmenter that is fit to be published."""
     import torch
 
+    from zoo.cards import network_card
     from zoo.files import sha256
-    from zoo.hub import metrics_file, networks
     from zoo.models import UNetSegmenter
+    from zoo.published import metrics_file
+    from zoo.published.saving import save_network
 
     folder = tmp_path / "segmenter"
-    networks.save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
+    save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
     weights = {path.name: sha256(path) for path in folder.glob("*.safetensors")}
     content = {key: metrics[key] for key in ("schema_version", "dataset", "training")}
     content["training"] |= {"parameters": 1234, "selected_by": {"validation_loss": 0.1}}
     content["model"] = {"name": "segmenter", "family": "segmenter", "sha256": weights}
     content["segmentation"] = {"dice": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 25}}
     metrics_file.save(folder / metrics_file.METRICS_FILE, content)
-    networks.render_network_card(folder)
+    network_card.render_network_card(folder)
     return folder
 
 

@@ -9,8 +9,9 @@ import train_anatomy
 import train_hearts
 import zoo
 import zoo.datasets
-from common.quantities import Quantities, quantities_of
+from common.quantities import quantities_of, quantity_ranges
 from train_anatomy import DistanceMaps, moved
+from zoo.anatomy import QUANTITIES
 from zoo.errors import ZooError
 
 TINY = """
@@ -52,7 +53,7 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
     runs = tmp_path / "runs"
     train_anatomy.main(write("maps"))
     drawer = zoo.from_pretrained(runs / "maps" / "pipeline")
-    assert list(drawer.quantities) == list(Quantities.NAMES)
+    assert list(drawer.quantities) == list(QUANTITIES)
     assert drawer().masks[0].size == (64, 64)
 
     anatomy = f"anatomy: {runs}/maps/pipeline\n"
@@ -76,22 +77,22 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
 def test_quantities_are_those_of_the_masks(validation):
     data = DistanceMaps(validation, {"pathology": ["NOR", "MINF", "DCM", "HCM", "RV"]})
     item = data[0]
-    assert item["image"].shape == (3, 32, 32) and item["quantities"].shape == (len(Quantities.NAMES),)
+    assert item["image"].shape == (3, 32, 32) and item["quantities"].shape == (len(QUANTITIES),)
     inner = item["image"][2]  # each position covers 4 mm x 4 mm
-    area = item["quantities"][Quantities.NAMES.index("cavity_area_mm2")]
+    area = item["quantities"][QUANTITIES.index("cavity_area_mm2")]
     assert (inner > 0).sum() * 16 == pytest.approx(area.item(), rel=0.15)
 
 
 def test_what_a_slice_lacks_is_nan():
     masks = torch.zeros(1, 16, 16, dtype=torch.uint8)
-    found = dict(zip(Quantities.NAMES, quantities_of(masks, 1.0)[0].tolist(), strict=True))
+    found = dict(zip(QUANTITIES, quantities_of(masks, 1.0)[0].tolist(), strict=True))
     assert found["rv_area_mm2"] == 0
     assert all(value != value for name, value in found.items() if name != "rv_area_mm2")
 
 
 def test_ranges_leave_out_what_is_unknown():
     values = torch.tensor([[1.0] * 5, [3.0] * 5, [torch.nan] * 5])
-    assert Quantities.ranges(values)["septal_wall_mm"] == pytest.approx(
+    assert quantity_ranges(values)["septal_wall_mm"] == pytest.approx(
         {"mean": 2.0, "std": 2**0.5, "min": 1.0, "max": 3.0}
     )
 
