@@ -7,7 +7,18 @@ from tempfile import TemporaryDirectory
 from zoo.datasets import BuiltDataset, check_compatible
 from zoo.errors import ZooError
 from zoo.files import sha256
-from zoo.metrics import anatomy, conditioning, copy_report, copying, cost, distribution, diversity, items, projection
+from zoo.metrics import (
+    anatomy,
+    conditioning,
+    control,
+    copy_report,
+    copying,
+    cost,
+    distribution,
+    diversity,
+    items,
+    projection,
+)
 from zoo.metrics.cache import Cache
 from zoo.metrics.context import Context
 from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, TrainedExtractor
@@ -24,6 +35,7 @@ GROUPS = (
     projection.GROUP,
     anatomy.GROUP,
     conditioning.GROUP,
+    control.GROUP,
     items.GROUP,
     utility.GROUP,
 )
@@ -65,10 +77,10 @@ def evaluate(
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
-            `projection`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default, which takes
-            dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional one no
-            `conditioning`, one without classes and masks no `utility`, and images that are not of hearts have no
-            `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
+            `projection`, `anatomy`, `conditioning`, `control`, `items` and `utility`; all but the last by default,
+            which takes dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional
+            one no `conditioning`, one that takes no masks no `control`, one without classes and masks no `utility`,
+            and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
             are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
