@@ -14,6 +14,7 @@ from zoo.datasets import BuiltDataset
 from zoo.metrics import evaluate
 from zoo.metrics.control import agreement, asked_values, measured, pooled_dice
 from zoo.metrics.image_set import from_split
+from zoo.metrics.mask_copies import centred, moved_copies, nearest_dice
 from zoo.published.networks import Judge
 
 evaluation = importlib.import_module("zoo.metrics.evaluate")
@@ -39,8 +40,11 @@ class Painter:
     default_settings, components, class_names = {}, {}, CLASSES
     quantities = {"wall_thickness_mm": {"min": 0.0, "max": 60.0}}
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, copies: torch.Tensor):
+        self.asked, self.copies = [], copies
+
+    def draw_labels(self, class_labels, conditions, generators):
+        return torch.tensor([[3, 0, 1]] * len(generators))
 
     def edit(self):
         """Only models that take masks have one."""
@@ -48,10 +52,13 @@ class Painter:
     def network_evaluations(self, **settings):
         return 1
 
-    def __call__(self, batch_size, generator, output_type, class_labels, phase, slice_level, **asked):
-        assert len(generator) == len(class_labels) == len(phase) == len(slice_level) == batch_size
-        masks = asked["masks"] if "masks" in asked else self.rings(asked["wall_thickness_mm"])
-        return SimpleNamespace(images=masks[:, None].float() * GREY / 255)
+    def __call__(self, batch_size, generator, output_type, class_labels=None, phase=None, slice_level=None, **asked):
+        if not asked:  # the samples of the whole evaluation: copies of training masks
+            masks = self.copies[:batch_size]
+        else:
+            assert len(generator) == len(class_labels) == len(phase) == len(slice_level) == batch_size
+            masks = asked["masks"] if "masks" in asked else self.rings(asked["wall_thickness_mm"])
+        return SimpleNamespace(images=masks[:, None].float() * GREY / 255, masks=masks)
 
     def rings(self, walls: list[float]) -> torch.Tensor:
         self.asked += walls
@@ -82,7 +89,10 @@ def group(greys):
     judge = Reader("segmenter of the tests", SimpleNamespace(config=config), "ab" * 32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "find_judge", lambda family, *_: judge if family == "segmenter" else None)
-        report = evaluate(Painter(), greys, groups=["control"], progress=False, num_samples=10, batch_size=16)
+        rows = greys.dataset["train"]
+        masks = torch.from_numpy(zoo.datasets.images(rows, "mask")[..., 0])
+        own = torch.tensor([row["phase"] == 0 and row["slice_level"] == 1 for row in rows])
+        report = evaluate(Painter(masks[own]), greys, groups=["control"], progress=False, num_samples=10, batch_size=16)
     assert set(report["references"]) == set()
     return report["control"]
 
@@ -100,6 +110,31 @@ def test_a_wall_that_is_always_thicker_is_told(group):
     assert group["wall_thickness_r"]["value"] > 0.98
     assert 0.05 < group["wall_thickness_share_failed"]["value"] < 0.5
     assert group["wall_thickness_mae_mm_real"]["value"] == 0
+
+
+def test_drawn_masks_of_training_patients_are_copies(group):
+    assert group["mask_copies"]["value"] == 1
+    assert group["mask_copies_validation"]["value"] <= 1  # phantoms of one pathology are much alike
+    assert 0.5 < group["mask_copy_threshold"] < 1
+
+
+def test_the_nearest_mask_is_sought_among_those_that_may_be_compared():
+    masks = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    masks[0, :4], masks[1, :2] = 3, 3
+    same = torch.tensor([[True, True], [False, True]])
+    assert nearest_dice(masks, masks, same).tolist() == [1.0, 1.0]
+    assert nearest_dice(masks, masks, ~torch.eye(2, dtype=torch.bool)).tolist() == pytest.approx([2 * 16 / 48] * 2)
+    assert nearest_dice(masks, masks, torch.zeros(2, 2, dtype=torch.bool)).tolist() == [0, 0]
+
+
+def test_moved_copies_are_moved_and_turned_a_little_and_laid_upon_each_other_again():
+    masks = torch.zeros(20, 32, 32, dtype=torch.uint8)
+    masks[:, 8:24, 12:20] = 3
+    moved = moved_copies(masks, seed=0)
+    assert (moved != masks).flatten(1).any(1).float().mean() > 0.8
+    everything = torch.ones(20, 20, dtype=torch.bool)
+    assert nearest_dice(centred(moved), centred(masks), everything).min() > 0.9
+    assert nearest_dice(moved, masks, everything).min() < 0.85
 
 
 def test_dice_is_pooled_over_images():
@@ -132,13 +167,8 @@ def test_what_is_asked_for_are_percentiles_of_the_training_slices_of_a_class_pha
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
-def test_a_model_without_masks_is_not_asked(greys):
+def test_a_model_that_takes_no_quantities_is_not_asked(greys):
     class Plain(Painter):
-        edit = None
+        quantities = {}
 
-        def __getattribute__(self, name):
-            if name == "edit":
-                raise AttributeError(name)
-            return super().__getattribute__(name)
-
-    assert "control" not in evaluate(Plain(), greys, groups=["control"], progress=False, num_samples=10)
+    assert "control" not in evaluate(Plain(None), greys, groups=["control"], progress=False, num_samples=10)

@@ -6,8 +6,9 @@ from zoo import anatomy
 from zoo.datasets import images as images_of
 from zoo.metrics.anatomy import knows_hearts
 from zoo.metrics.context import Context, Group
-from zoo.metrics.image_set import ImageSet, from_floats, of_samples
+from zoo.metrics.image_set import from_floats
 from zoo.metrics.intervals import mean_figure, one_sample_figure, share_figure, within
+from zoo.metrics.mask_copies import mask_copy_figures
 from zoo.pipelines import sample_generators
 from zoo.progress import track
 
@@ -107,9 +108,12 @@ def _call(pipe, classes: list[dict], **more) -> dict:
     return {"class_labels": columns[first], **{name: columns[name] for name in others}, **more}
 
 
-def _painted(run: Context, name: str, classes: list[dict], **columns) -> ImageSet:
-    """Samples of given classes, with one value a sample for each further keyword, batch by batch."""
-    images = []
+def _painted(run: Context, name: str, classes: list[dict], **columns) -> torch.Tensor:
+    """Labels of samples of given classes, with one value a sample for each further keyword.
+
+    Those that the segmenter sees in the images, `(n, height, width)`; of a model of label maps alone, its label maps.
+    """
+    found = []
     starts = range(0, len(classes), run.batch_size)
     for start in track(starts, f"  {name}", disable=not run.progress):
         batch = slice(start, min(start + run.batch_size, len(classes)))
@@ -118,13 +122,18 @@ def _painted(run: Context, name: str, classes: list[dict], **columns) -> ImageSe
         def sample(batch=batch, given=given) -> torch.Tensor:
             generators = sample_generators(run.seed, range(batch.start, batch.stop))
             call = _call(run.pipe, classes[batch], **given) | run.settings
-            count = batch.stop - batch.start
-            return from_floats(run.pipe(count, generator=generators, output_type="pt", **call).images, name)
+            output = run.pipe(batch.stop - batch.start, generator=generators, output_type="pt", **call)
+            return from_floats(output.images, name) if _paints(run.pipe) else output.masks
 
         depends_on = [run.weights, run.sampling_settings, run.seed, run.data.info["fingerprint"], run.split]
         key = [name, run.batch_size, batch.start, batch.stop]
-        images.append(run.model_cache.tensor("control", [*depends_on, *key], sample))
-    return of_samples(torch.cat(images))
+        found.append(run.model_cache.tensor("control", [*depends_on, *key], sample))
+    return run.segmenter.masks(torch.cat(found)) if _paints(run.pipe) else torch.cat(found)
+
+
+def _paints(pipe) -> bool:
+    """Whether a model makes images and takes masks, rather than draw label maps alone."""
+    return hasattr(pipe, "edit")
 
 
 def mask_figures(run: Context) -> dict:
@@ -133,8 +142,7 @@ def mask_figures(run: Context) -> dict:
     masks = torch.from_numpy(images_of(rows, "mask")[..., 0])
     names = list(run.pipe.class_names)
     classes = [dict(zip(names, entry, strict=True)) for entry in zip(*(rows[name][:] for name in names), strict=True)]
-    painted = _painted(run, "on real masks", classes, masks=masks)
-    ours = pooled_dice(run.segmenter.masks(painted.images), masks, run.reference.ids)
+    ours = pooled_dice(_painted(run, "on real masks", classes, masks=masks), masks, run.reference.ids)
     real = pooled_dice(run.segmenter.masks(run.reference.images), masks, run.reference.ids)
     for name, entry in ours.items():
         entry["ratio_to_real"] = entry["value"] / real[name]["value"]
@@ -148,8 +156,7 @@ def quantity_figures(run: Context, quantity: str) -> dict:
     asked = asked_values(run.data.dataset["train"], names, quantity, spacing)
     asked = [(classes, min(max(value, span["min"]), span["max"])) for classes, value in asked]
     classes, values = [entry[0] for entry in asked], [entry[1] for entry in asked]
-    painted = _painted(run, quantity, classes, **{quantity: values})
-    found = measured(run.segmenter.masks(painted.images), quantity, spacing)
+    found = measured(_painted(run, quantity, classes, **{quantity: values}), quantity, spacing)
     unit = quantity.rpartition("_")[2]
     group = {_named(quantity, name, unit): entry for name, entry in agreement(torch.tensor(values), found).items()}
     rows = run.data.dataset[run.split]
@@ -171,16 +178,16 @@ def measure(run: Context) -> tuple[dict, dict]:
     """Group `control`: masks and quantities that were asked for, beside what the segmenter finds in the images."""
     count = len(run.reference) + len(run.pipe.quantities) * 30 * len(PERCENTILES)
     seconds = count * run.pipe.network_evaluations(**run.settings) * SECONDS_PER_EVALUATION
-    run.announce("control", f"images on real masks, and asked quantities, labelled by {run.segmenter}", seconds)
-    group = mask_figures(run)
+    run.announce("control", f"asked masks and quantities, labelled by {run.segmenter}", seconds)
+    group = mask_figures(run) if _paints(run.pipe) else {}
     for quantity in run.pipe.quantities:
         group |= quantity_figures(run, quantity)
-    return {"segmenter": str(run.segmenter), **group}, {}
+    return {"segmenter": str(run.segmenter), **group, **mask_copy_figures(run)}, {}
 
 
 def why_not(run: Context) -> str | None:
-    if not hasattr(run.pipe, "edit"):
-        return "the model takes no masks"
+    if not getattr(run.pipe, "quantities", None):
+        return "the model takes no quantities"
     if run.segmenter is None:
         return "no segmenter"
     if not knows_hearts(run.segmenter):

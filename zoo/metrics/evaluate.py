@@ -80,8 +80,8 @@ def evaluate(
             `projection`, `anatomy`, `conditioning`, `control`, `items` and `utility`; all but the last by default,
             which takes dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional
             one no `conditioning`, one that takes no masks no `control`, one without classes and masks no `utility`,
-            and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
-            are asked for by name.
+            and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset, `anatomy`
+            and `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
             EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`
@@ -143,7 +143,8 @@ def evaluate(
 def _report(run: Context, asked: Sequence[str] | None) -> dict:
     """Measures the groups one after the other."""
     wanted = [group for group in GROUPS if (not group.is_long if asked is None else group.name in asked)]
-    chosen = [group for group in wanted if group.why_not(run) is None]
+    fitting = getattr(run.pipe, "measured_by", [group.name for group in GROUPS])
+    chosen = [group for group in wanted if group.name in fitting and group.why_not(run) is None]
     names = {group.name for group in chosen}
     if "distribution" in names and not run.extractors:
         trained = [TrainedExtractor(judge) for judge in (run.segmenter, run.classifier) if judge is not None]
