@@ -5,12 +5,12 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from FOLDER` fine-tunes.
 """
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from diffusers import AutoencoderKL
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -20,7 +20,7 @@ from common.errors import told_in_one_line
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -30,24 +30,23 @@ from zoo.metrics.image_set import from_floats
 from zoo.models import PatchDiscriminator
 
 
-@dataclasses.dataclass(kw_only=True)
 class AutoencoderRecipe(Recipe):
     """Hyperparameters of an autoencoder; each block of channels but the last halves the image."""
 
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64])
-    layers_per_block: int = 1
-    latent_channels: int = 4
-    norm_num_groups: int = 8
-    pyramid_weight: float = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
-    kl_weight: float = 1e-6  # of the divergence of all latents, beside the sum over all pixels
-    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
-    adversarial_from_epoch: int = 0
-    discriminator_channels: list[int] = dataclasses.field(default_factory=lambda: [32, 64, 128])
+    block_out_channels: Widths = [16, 32, 64]
+    layers_per_block: PositiveInt = 1
+    latent_channels: PositiveInt = 4
+    norm_num_groups: PositiveInt = 8
+    pyramid_weight: NonNegativeFloat = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
+    kl_weight: NonNegativeFloat = 1e-6  # of the divergence of all latents, beside the sum over all pixels
+    adversarial_weight: NonNegativeFloat = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    adversarial_from_epoch: NonNegativeInt = 0
+    discriminator_channels: Widths = [32, 64, 128]
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 2e-4
-    adam_beta1: float = 0.5
-    adam_beta2: float = 0.999
+    learning_rate: PositiveFloat = 1e-3
+    discriminator_learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.5
+    adam_beta2: Momentum = 0.999
 
 
 class Reconstructing(nn.Module):

@@ -6,10 +6,11 @@ The protocol asks it whether samples show the class that was asked for. Every ke
 (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch.utils.data import DataLoader
 
 import zoo.datasets
@@ -17,37 +18,32 @@ import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.networks import NetworkRun, vary_intensity
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 
-NETWORKS = ("SkinLesNet", "ResNet50Classifier")
 
-
-@dataclasses.dataclass(kw_only=True)
 class ClassifierRecipe(Recipe):
     """Hyperparameters of a slice classifier. The first condition decides which weights are kept."""
 
-    conditions: list[str]
-    network: str = "SkinLesNet"
-    block_out_channels: list[int] | None = None  # of SkinLesNet
-    hidden_sizes: list[int] | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
+    conditions: Annotated[list[str], Field(min_length=1)]
+    network: Literal["SkinLesNet", "ResNet50Classifier"] = "SkinLesNet"
+    block_out_channels: Widths | None = None  # of SkinLesNet
+    hidden_sizes: Widths | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
     backbone: str | None = None  # trained weights of a ResNet, a folder or Hub id
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.0
-    intensity: float = 0.0  # largest change of brightness, contrast and gamma
-    noise: float = 0.0  # largest standard deviation, as a share of the range
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    label_smoothing: Momentum = 0.0
+    intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
+    noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
 
 
 def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dict[str, list[str]], spacing):
     """A new network, or the one of `init_from`.
 
     Raises:
-        ZooError: If the recipe names no classifier, or the one of `init_from` answers other questions.
+        ZooError: If the network of `init_from` answers other questions.
     """
-    if recipe.network not in NETWORKS:
-        raise ZooError(f"network: expected one of {', '.join(NETWORKS)}, got {recipe.network}")
     network_class = getattr(zoo.models, recipe.network)
     if recipe.init_from:
         network = network_class.from_pretrained(recipe.init_from, torch_dtype=torch.float32)

@@ -5,11 +5,12 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated, Literal
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.training_utils import compute_snr
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch.utils.data import DataLoader
 
 import zoo
@@ -28,7 +29,7 @@ from common.errors import told_in_one_line
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import OptimizerName, build_optimizer
 from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Recipe, Share, Widths, parse_recipe
 from common.run import Run
 from common.schedulers import AlgorithmType
 from common.schedules import schedule_of
@@ -42,7 +43,6 @@ from zoo.pipelines import (
 )
 
 
-@dataclasses.dataclass(kw_only=True)
 class DiffusionRecipe(Recipe):
     """Hyperparameters of a diffusion model.
 
@@ -51,34 +51,35 @@ class DiffusionRecipe(Recipe):
     With `expert_of` only an expert is trained (Balaji et al., 2022, arXiv 2211.01324); that model comes out with it.
     """
 
-    conditions: list[str] = dataclasses.field(default_factory=list)
+    conditions: list[str] = []
     masks: bool = False
     autoencoder: str | None = None
     expert_of: str | None = None  # a conditional model that gets a second U-Net for its timesteps of little noise
-    boundary_ratio: float = 0.3  # share of the timesteps that are the expert's
-    min_timestep: int = 0  # of training; what lies below is left to an expert
-    augmented_copies: int = 8  # versions of each training image that are encoded
-    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
-    attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
-    layers_per_block: int = 1
-    patch_size: int = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: int = 32
-    norm_num_groups: int = 8
-    dropout: float = 0.0
+    boundary_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.3  # share of the timesteps that are the expert's
+    min_timestep: NonNegativeInt = 0  # of training; what lies below is left to an expert
+    augmented_copies: PositiveInt = 8  # versions of each training image that are encoded
+    condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
+    block_out_channels: Widths = [16, 32, 64, 128]
+    attention_levels: list[NonNegativeInt] = [2, 3]
+    layers_per_block: PositiveInt = 1
+    patch_size: PositiveInt = 1  # pixels a side that the U-Net takes as one position
+    attention_head_dim: PositiveInt = 32
+    norm_num_groups: PositiveInt = 8
+    dropout: Momentum = 0.0
     channels_last: bool = False  # memory format of training; faster for wide networks on a CPU with AMX
-    num_train_timesteps: int = 1000
-    beta_schedule: str = "linear"  # linear (1e-4 … 0.02) or squaredcos_cap_v2 (cosine, Nichol & Dhariwal 2021)
-    prediction_type: str = "epsilon"  # epsilon or v_prediction (Salimans & Ho 2022)
-    min_snr_gamma: float | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
+    num_train_timesteps: PositiveInt = 1000
+    # 1e-4 … 0.02, or the cosine of Nichol & Dhariwal (2021)
+    beta_schedule: Literal["linear", "squaredcos_cap_v2"] = "linear"
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # the velocity of Salimans & Ho (2022)
+    min_snr_gamma: PositiveFloat | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
     optimizer: OptimizerName = "adamw"
-    learning_rate: float = 2e-4
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
     algorithm_type: AlgorithmType = "dpmsolver++"  # of the sampler; sde-dpmsolver++ adds noise at each step
-    num_inference_steps: int = 25
-    guidance_scale: float = 1.0
+    num_inference_steps: PositiveInt = 25
+    guidance_scale: NonNegativeFloat = 1.0
 
     @property
     def sources(self) -> list[str]:
@@ -185,8 +186,6 @@ def expert_pipeline(recipe: DiffusionRecipe, data: ImageTensors, source=None) ->
     for key in ("conditions", "masks", "autoencoder"):
         if getattr(recipe, key):
             raise ZooError(f"recipe: {key}: expected none with expert_of, got {getattr(recipe, key)}")
-    if not 0 < recipe.boundary_ratio < 1:
-        raise ZooError(f"recipe: boundary_ratio: expected a number between 0 and 1, got {recipe.boundary_ratio}")
     if not isinstance(source, ConditionalDDPMPipeline | UnconditionalDDPMPipeline | None):
         raise ZooError(f"{recipe.init_from}: expected a DDPM, got a {type(source).__name__}")
     pipe = zoo.from_pretrained(recipe.expert_of)

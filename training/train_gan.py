@@ -5,13 +5,13 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
 import inspect
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from diffusers import ModelMixin
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -39,7 +39,7 @@ from common.gan_losses import (
     r1_penalty,
 )
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
 from common.run import Run
 from common.samples import draw_samples
 from common.schedules import schedule_of
@@ -56,34 +56,33 @@ FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_
 CODES = ("categories", "continuous_codes")  # of an InfoGAN: keywords of its discriminator and of its pipeline
 
 
-@dataclasses.dataclass(kw_only=True)
 class GANRecipe(Recipe):
     """Hyperparameters of an adversarial training; `generator` and `discriminator` are the networks' own keywords."""
 
     family: str = "dcgan"
-    generator: dict = dataclasses.field(default_factory=dict)
-    discriminator: dict = dataclasses.field(default_factory=dict)
-    conditions: list[str] = dataclasses.field(default_factory=list)  # class columns, of families that know classes
-    condition_dropout: float = 0.0  # share of the generator's labels left open, each condition by itself
+    generator: dict = {}
+    discriminator: dict = {}
+    conditions: list[str] = []  # class columns, of families that know classes
+    condition_dropout: Share = 0.0  # share of the generator's labels left open, each condition by itself
     # Until the first of two epochs every label is left open, from the second on the share above, a line in between:
     # conditions from the start make few data collapse (Shahbazi et al., 2022, arXiv 2201.06578)
-    condition_epochs: list[int] = dataclasses.field(default_factory=list)
+    condition_epochs: list[NonNegativeInt] = []
     loss: Literal["non_saturating", "wasserstein", "hinge"] = "non_saturating"
-    real_label: float = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
-    gradient_penalty: float = 0.0  # 10 in WGAN-GP
-    r1_gamma: float = 0.0
-    r1_every: int = 16  # steps; the penalty is multiplied by as much (Karras et al., 2020, arXiv 1912.04958)
-    discriminator_steps: int = 1  # for one of the generator
-    auxiliary_weight: float = 1.0  # of the classes that an ACGAN's discriminator names
-    information_weight: float = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
-    diffaugment: list[Literal["color", "translation", "cutout"]] = dataclasses.field(default_factory=list)
+    real_label: Share = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
+    gradient_penalty: NonNegativeFloat = 0.0  # 10 in WGAN-GP
+    r1_gamma: NonNegativeFloat = 0.0
+    r1_every: PositiveInt = 16  # steps; the penalty is multiplied by as much (Karras et al., 2020, arXiv 1912.04958)
+    discriminator_steps: PositiveInt = 1  # for one of the generator
+    auxiliary_weight: NonNegativeFloat = 1.0  # of the classes that an ACGAN's discriminator names
+    information_weight: NonNegativeFloat = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
+    diffaugment: list[Literal["color", "translation", "cutout"]] = []
     optimizer: OptimizerName = "adam"
-    generator_learning_rate: float = 2e-4
-    discriminator_learning_rate: float = 2e-4
-    adam_beta1: float = 0.5
-    adam_beta2: float = 0.999
-    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
-    kid_samples: int = 500  # samples of a validation
+    generator_learning_rate: PositiveFloat = 2e-4
+    discriminator_learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.5
+    adam_beta2: Momentum = 0.999
+    temperature: PositiveFloat = 1.0  # what the normal latents of samples, not of training, are multiplied by
+    kid_samples: Annotated[int, Field(ge=2)] = 500  # samples of a validation
 
 
 def share_left_open(recipe: GANRecipe, epoch: float) -> float:

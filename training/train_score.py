@@ -5,10 +5,10 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
 from typing import Literal
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch.utils.data import DataLoader
 
 import zoo
@@ -16,7 +16,7 @@ import zoo.datasets
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, Recipe, Widths, check_keywords, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -25,29 +25,28 @@ from zoo.pipelines import ScorePipeline
 from zoo.pipelines.sde import SDES, build_sde
 
 
-@dataclasses.dataclass(kw_only=True)
 class ScoreRecipe(Recipe):
     """Hyperparameters of a score model; `sde` has a `name`, ve or vp, and that SDE's own keywords."""
 
-    sde: dict = dataclasses.field(default_factory=lambda: {"name": "ve"})
+    sde: dict = {"name": "ve"}
     loss_weighting: Literal["score", "image"] = "score"
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
-    attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
-    layers_per_block: int = 1
-    patch_size: int = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: int = 32
-    norm_num_groups: int = 8
-    dropout: float = 0.0
+    block_out_channels: Widths = [16, 32, 64, 128]
+    attention_levels: list[NonNegativeInt] = [2, 3]
+    layers_per_block: PositiveInt = 1
+    patch_size: PositiveInt = 1  # pixels a side that the U-Net takes as one position
+    attention_head_dim: PositiveInt = 32
+    norm_num_groups: PositiveInt = 8
+    dropout: Momentum = 0.0
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 2e-4
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
     sampler: Literal["annealed_langevin", "predictor_corrector", "probability_flow"] = "probability_flow"
-    num_inference_steps: int = 25  # noise levels
-    steps_per_level: int = 2  # of annealed Langevin dynamics
-    snr: float = 0.16  # of the corrector
-    flow_above: float | None = None  # σ above which the predictor follows the probability flow
+    num_inference_steps: PositiveInt = 25  # noise levels
+    steps_per_level: PositiveInt = 2  # of annealed Langevin dynamics
+    snr: PositiveFloat = 0.16  # of the corrector
+    flow_above: NonNegativeFloat | None = None  # σ above which the predictor follows the probability flow
 
 
 def score_loss(model, images, noise, sigma, data_scale: float, weighting: str) -> torch.Tensor:

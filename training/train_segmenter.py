@@ -6,17 +6,18 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch.utils.data import DataLoader
 
 import zoo.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.networks import MaskedImages, NetworkRun, vary_intensity
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import STRUCTURES
@@ -26,16 +27,15 @@ from zoo.metrics.utility_segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 
 
-@dataclasses.dataclass(kw_only=True)
 class SegmenterRecipe(Recipe):
     """Hyperparameters of a U-Net segmenter."""
 
-    block_out_channels: list[int]
-    class_names: list[str] = dataclasses.field(default_factory=lambda: list(STRUCTURES))  # by the labels of the masks
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    intensity: float = 0.0  # largest change of brightness, contrast and gamma
-    noise: float = 0.0  # largest standard deviation, as a share of the range
+    block_out_channels: Widths
+    class_names: Annotated[list[str], Field(min_length=2)] = list(STRUCTURES)  # by the labels of the masks
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
+    noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
 
 
 def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe):

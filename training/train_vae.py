@@ -7,12 +7,12 @@ With an `adversarial_weight` reconstructions and samples also face a discriminat
 (2016, arXiv 1512.09300).
 """
 
-import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from diffusers import ModelMixin
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch.utils.data import DataLoader
 
 import zoo
@@ -23,7 +23,7 @@ from common.errors import told_in_one_line
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
 from common.run import Run
 from common.samples import draw_samples
 from common.schedules import schedule_of
@@ -35,27 +35,26 @@ from zoo.models import DCGANDiscriminator
 from zoo.pipelines import VAEPipeline
 
 
-@dataclasses.dataclass(kw_only=True)
 class VAERecipe(Recipe):
     """Hyperparameters of a variational autoencoder; `network` has the network's own keywords."""
 
     family: Literal["vae", "cvae"] = "cvae"
-    network: dict = dataclasses.field(default_factory=dict)
+    network: dict = {}
     reconstruction: Literal["bce", "mse"] = "bce"  # summed over the pixels
-    pyramid_weight: float = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
-    kl_weight: float = 1.0  # β of Higgins et al. (2017); with mse it is twice the variance of the decoder's noise
-    kl_warmup_epochs: int = 0  # in which β rises linearly from 0
-    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
-    discriminator: dict = dataclasses.field(default_factory=dict)  # keywords of a DCGANDiscriminator
-    discriminator_learning_rate: float = 2e-4  # with the optimiser and the betas of the autoencoder
-    real_label: float = 1.0  # 0.9 is one-sided label smoothing
-    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
-    kid_samples: int = 500  # of a validation with an adversarial_weight, which the KID of samples decides
+    pyramid_weight: NonNegativeFloat = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
+    kl_weight: NonNegativeFloat = 1.0  # β of Higgins et al. (2017); with mse twice the variance of the decoder's noise
+    kl_warmup_epochs: NonNegativeInt = 0  # in which β rises linearly from 0
+    adversarial_weight: NonNegativeFloat = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    discriminator: dict = {}  # keywords of a DCGANDiscriminator
+    discriminator_learning_rate: PositiveFloat = 2e-4  # with the optimiser and the betas of the autoencoder
+    real_label: Share = 1.0  # 0.9 is one-sided label smoothing
+    temperature: PositiveFloat = 1.0  # what the normal latents of samples, not of training, are multiplied by
+    kid_samples: Annotated[int, Field(ge=2)] = 500  # of a validation with an adversarial_weight
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1e-3
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 1e-3
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
 
 
 def reconstruction_loss(logits: torch.Tensor, images: torch.Tensor, recipe: VAERecipe) -> torch.Tensor:
