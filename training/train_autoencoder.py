@@ -12,7 +12,6 @@ import torch
 from diffusers import AutoencoderKL
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
-from torch.utils.data import DataLoader
 
 import zoo.datasets
 from common.data import ImageTensors, augment, split_of, to_network
@@ -56,10 +55,20 @@ class Reconstructing(nn.Module):
         super().__init__()
         self.autoencoder = autoencoder
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Decodes a latent drawn from each posterior; returns reconstructions, and the posteriors' mean and logvar."""
+    def latent_shape(self, images: torch.Tensor) -> tuple[int, ...]:
+        """Of the latents of a batch of images."""
+        factor = 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+        height, width = images.shape[2:]
+        return len(images), self.autoencoder.config.latent_channels, height // factor, width // factor
+
+    def forward(self, images: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Decodes a latent of each posterior, drawn by standard normal noise of the shape of the latents.
+
+        Returns reconstructions, and the posteriors' mean and logvar.
+        """
         posterior = self.autoencoder.encode(images).latent_dist
-        return self.autoencoder.decode(posterior.sample()).sample, posterior.mean, posterior.logvar
+        drawn = posterior.mean + posterior.std * noise
+        return self.autoencoder.decode(drawn).sample, posterior.mean, posterior.logvar
 
 
 class AutoencoderFolder:
@@ -139,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train = ImageTensors(split_of(built, "train"), {})
     validation = ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
@@ -152,16 +161,15 @@ def main(arguments: list[str] | None = None) -> None:
     d_optimizer = build_optimizer(
         recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, discriminator, optimizer, d_optimizer, loader = run.accelerator.prepare(
+    loader = run.loader(train)
+    model, discriminator, optimizer, d_optimizer, loader = run.prepare(
         model, discriminator, optimizer, d_optimizer, loader
     )
     scheduler = schedule_of(recipe, optimizer, loader)  # the discriminator's rate is constant
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
     extractor, shown = EfficientNetLite0Extractor(), to_network(validation.images)
     real_features = extract(extractor, validation.images)
-    run.start()
+    run.start(scheduler)
 
     def averaged() -> AutoencoderKL:
         autoencoder = run.averaged(model, ema).autoencoder
@@ -187,9 +195,11 @@ def main(arguments: list[str] | None = None) -> None:
         adversarial = recipe.adversarial_weight > 0 and run.progress.epoch >= recipe.adversarial_from_epoch
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model, discriminator):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                shape = run.accelerator.unwrap_model(model).latent_shape(images)
+                noise = run.draw.randn(*shape, device=run.device)  # (b, latent_channels, h/4, w/4)
                 with run.accelerator.autocast():
-                    reconstructions, mean, logvar = model(images)  # (b, c, h, w), twice (b, latent_channels, h/4, w/4)
+                    reconstructions, mean, logvar = model(images, noise)  # (b, c, h, w), twice that of the noise
                 reconstructions = reconstructions.float()
                 error = reconstruction_loss(reconstructions, images, recipe.pyramid_weight).mean()
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
@@ -200,7 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
                     g_loss = generator_loss("hinge", judge(reconstructions))
                     last_layer = run.accelerator.unwrap_model(model).autoencoder.decoder.conv_out.weight
-                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer)
+                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer, run.mean)
                     loss = loss + weight * g_loss
                     judge.requires_grad_(True)
                 run.accelerator.backward(loss)
@@ -218,7 +228,7 @@ def main(arguments: list[str] | None = None) -> None:
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
-        run.end_epoch(build, evaluate, decide="validation_feature_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_feature_error")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch.utils.data import DataLoader
 
 import zoo.datasets
 import zoo.models
@@ -95,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
-    run = NetworkRun(recipe, switches.resume)
+    run = NetworkRun(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     class_names = class_names_of(train_split, recipe.conditions)
     train, validation = (ImageTensors(split_of(built, name), class_names) for name in ("train", "validation"))
@@ -105,12 +104,11 @@ def main(arguments: list[str] | None = None) -> None:
     network = build_network(recipe, train, class_names, pixel_spacing(train_split))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def build():
         return run.averaged(network, ema)
@@ -130,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
     for _ in run.epochs():
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images = vary_intensity(augment(to_network(batch["image"]), recipe), recipe)
+                images = vary_intensity(augment(to_network(batch["image"]), recipe, run.draw), recipe, run.draw)
                 with run.accelerator.autocast():
                     loss = classification_loss(network(images), batch["labels"], recipe.label_smoothing)
                 run.accelerator.backward(loss)
@@ -139,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())
             run.log(loss=loss)
-        run.end_epoch(build, evaluate, decide="validation_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_error")
 
 
 if __name__ == "__main__":

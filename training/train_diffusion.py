@@ -11,7 +11,6 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.training_utils import compute_snr
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
@@ -87,12 +86,12 @@ class DiffusionRecipe(Recipe):
         return [*super().sources, *([self.expert_of] if self.expert_of else [])]
 
 
-def network_input(images: torch.Tensor, recipe: DiffusionRecipe) -> torch.Tensor:
+def network_input(images: torch.Tensor, recipe: DiffusionRecipe, draw=torch) -> torch.Tensor:
     """What is noised of a batch, `(b, c, h, w)`: images or pairs in [-1, 1], augmented, or one latent of each."""
     if images.ndim == 5:  # (b, copies, c, h, w), augmented before they were encoded
-        chosen = torch.randint(images.shape[1], (len(images),), device=images.device)
+        chosen = draw.randint(0, images.shape[1], (len(images),), device=images.device)
         return images[torch.arange(len(images), device=images.device), chosen]
-    images = augment(to_network(images), recipe)
+    images = augment(to_network(images), recipe, draw)
     return settle_masks(images) if recipe.masks else images
 
 
@@ -220,7 +219,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
     check_pairs(recipe, source)
@@ -258,12 +257,11 @@ def main(arguments: list[str] | None = None) -> None:
     span = range(recipe.min_timestep, most)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def averaged_model():
         network = build_like(run.accelerator.unwrap_model(model)).to(run.device)
@@ -294,13 +292,13 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                images = network_input(batch["image"], recipe)  # (b, c, h, w)
+                images = network_input(batch["image"], recipe, run.draw)  # (b, c, h, w)
                 labels = batch["labels"]  # (b, number of conditions)
                 if recipe.conditions:
-                    left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
+                    left_open = run.draw.rand(*labels.shape, device=run.device) < recipe.condition_dropout
                     labels = torch.where(left_open, run.accelerator.unwrap_model(model).open_labels, labels)
-                noise = torch.randn_like(images)
-                timesteps = torch.randint(span.start, span.stop, (len(images),), device=run.device)
+                noise = run.draw.randn(*images.shape, device=run.device)
+                timesteps = run.draw.randint(span.start, span.stop, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
                     loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()
@@ -310,7 +308,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 def build_like(model) -> ConditionalUNet2DModel | UNet2DModel:

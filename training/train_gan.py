@@ -13,7 +13,6 @@ import torch
 from diffusers import ModelMixin
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
-from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
@@ -184,7 +183,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
     # A condition that one's own patients lack is left open
@@ -209,16 +208,15 @@ def main(arguments: list[str] | None = None) -> None:
     d_optimizer = build_optimizer(
         recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    generator, discriminator, g_optimizer, d_optimizer, loader = run.accelerator.prepare(
+    loader = run.loader(train)
+    generator, discriminator, g_optimizer, d_optimizer, loader = run.prepare(
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
     schedulers = [schedule_of(recipe, optimizer, loader) for optimizer in (g_optimizer, d_optimizer)]
     ema = run.average_of(generator)
-    run.accelerator.register_for_checkpointing(*schedulers, ema)
     extractor = EfficientNetLite0Extractor()
     real_features = extract(extractor, validation.images)
-    run.start()
+    run.start(*schedulers)
 
     def build_pipeline() -> GANPipeline:
         network = run.averaged(generator, ema).to(memory_format=torch.contiguous_format)
@@ -248,22 +246,27 @@ def main(arguments: list[str] | None = None) -> None:
         score, *heads = output if isinstance(output, tuple) else (output,)
         return score.float(), [head.float() for head in heads]
 
+    def draw_latents(count: int) -> tuple[torch.Tensor, ...]:
+        drawn = prior.draw(count * run.processes, run.draw.generator, run.device)  # of the global batch
+        return tuple(run.draw.rows(lambda _, part=part: part, count) for part in drawn)
+
     for _ in run.epochs():
         for batch in run.batches(loader):
             trains_generator = run.progress.step % recipe.discriminator_steps == 0
             with run.accelerator.accumulate(generator, discriminator):
-                real, labels = augment(to_network(batch["image"]), recipe), batch["labels"]  # (b, c, h, w) in [-1, 1]
-                drawn = prior.draw(len(real), device=run.device)  # noise, category, codes
+                real = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                labels = batch["labels"]
+                drawn = draw_latents(len(real))  # noise, category, codes
                 inputs = [prior.join(*drawn)]  # (b, latent_dim)
                 if recipe.conditions:  # the labels of the real images, some left open: (b, number of conditions)
                     share = share_left_open(recipe, run.fractional_epoch)
-                    left_open = torch.rand(labels.shape, device=run.device) < share
+                    left_open = run.draw.rand(*labels.shape, device=run.device) < share
                     inputs.append(torch.where(left_open, run.accelerator.unwrap_model(generator).open_labels, labels))
                 with run.accelerator.autocast(), torch.set_grad_enabled(trains_generator):
                     fake = generator(*inputs)
 
                 # Discriminator: real images up, generated ones down
-                real, seen = diff_augment(real, recipe.diffaugment), diff_augment(fake.detach(), recipe.diffaugment)
+                real, seen = (diff_augment(images, recipe.diffaugment, run.draw) for images in (real, fake.detach()))
                 on_real, real_heads = judged(discriminator, real)
                 on_fake, fake_heads = judged(discriminator, seen)
                 d_loss = discriminator_loss(recipe.loss, on_real, on_fake, recipe.real_label)
@@ -271,7 +274,8 @@ def main(arguments: list[str] | None = None) -> None:
                 if recipe.conditions:
                     d_loss = d_loss + recovery_loss(real_heads, labels, drawn)
                 if recipe.gradient_penalty:
-                    d_loss = d_loss + recipe.gradient_penalty * gradient_penalty(discriminator, real, seen.float())
+                    penalty = gradient_penalty(discriminator, real, seen.float(), run.draw)
+                    d_loss = d_loss + recipe.gradient_penalty * penalty
                 if recipe.r1_gamma and run.progress.step % recipe.r1_every == 0:
                     d_loss = d_loss + recipe.r1_gamma * recipe.r1_every * r1_penalty(discriminator, real)
                 run.accelerator.backward(d_loss)
@@ -281,7 +285,7 @@ def main(arguments: list[str] | None = None) -> None:
                 # Generator: generated images up, through the discriminator just trained, which learns nothing here
                 if trains_generator:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
-                    on_fake, fake_heads = judged(judge, diff_augment(fake, recipe.diffaugment))
+                    on_fake, fake_heads = judged(judge, diff_augment(fake, recipe.diffaugment, run.draw))
                     g_loss = generator_loss(recipe.loss, on_fake) + recovery_loss(fake_heads, inputs[-1], drawn)
                     run.accelerator.backward(g_loss)
                     judge.requires_grad_(True)
@@ -292,7 +296,7 @@ def main(arguments: list[str] | None = None) -> None:
                     scheduler.step()
                 if trains_generator:
                     ema.step(run.accelerator.unwrap_model(generator).parameters())
-        run.end_epoch(build_pipeline, evaluate, decide="validation_kid", schedulers=schedulers)
+        run.end_epoch(build_pipeline, evaluate, decide="validation_kid")
 
     if run.accelerator.is_main_process:
         judge = run.accelerator.unwrap_model(discriminator).to(memory_format=torch.contiguous_format)

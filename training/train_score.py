@@ -9,7 +9,6 @@ from typing import Literal
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
@@ -133,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
     sde = sde_of(recipe, switches.config)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
@@ -142,12 +141,11 @@ def main(arguments: list[str] | None = None) -> None:
     model = build_model(recipe, train)
     scale, betas = model.config.data_scale, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def averaged_model() -> ScoreUNet2DModel:
         return run.averaged(model, ema)
@@ -172,11 +170,11 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
-                noise = torch.randn_like(images)
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                noise = run.draw.randn(*images.shape, device=run.device)
                 # Evenly spread times, shifted by a random number: the losses of two batches differ less
-                spread = torch.arange(len(images), device=run.device) / len(images)
-                times = (spread + torch.rand(1, device=run.device)) % 1
+                spread = run.draw.rows(lambda n: torch.arange(n, device=run.device) / n, len(images))
+                times = (spread + torch.rand(1, generator=run.draw.generator, device=run.device)) % 1
                 with run.accelerator.autocast():
                     inputs = images, noise, sde.sigma(times)
                     loss = score_loss(model, *inputs, scale, recipe.loss_weighting).mean()
@@ -186,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 if __name__ == "__main__":

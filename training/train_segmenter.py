@@ -11,7 +11,6 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch.utils.data import DataLoader
 
 import zoo.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
@@ -38,7 +37,7 @@ class SegmenterRecipe(Recipe):
     noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
 
 
-def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe):
+def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe, draw=torch):
     """Turns, zooms and flips images and masks alike, and varies the images' intensity.
 
     The masks move as one channel a label, so that each new pixel takes the label that covers most of it.
@@ -51,9 +50,9 @@ def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, re
         The changed images and masks, the masks int64.
     """
     layers = F.one_hot(masks.long(), num_classes).movedim(-1, 1).float() * 2 - 1
-    moved = augment(torch.cat([images, layers], dim=1), recipe)
+    moved = augment(torch.cat([images, layers], dim=1), recipe, draw)
     images, layers = moved.split([images.shape[1], num_classes], dim=1)
-    return vary_intensity(images, recipe), layers.argmax(1)
+    return vary_intensity(images, recipe, draw), layers.argmax(1)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.datasets.load(recipe.dataset)
-    run = NetworkRun(recipe, switches.resume)
+    run = NetworkRun(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     train, validation = MaskedImages(train_split, {}), MaskedImages(validation_split, {})
     volumes = volumes_of(from_split(built, "validation"), validation_split)
@@ -88,12 +87,11 @@ def main(arguments: list[str] | None = None) -> None:
     if (largest := train.masks.max().item()) >= num_classes:
         raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def build() -> UNetSegmenter:
         return run.averaged(network, ema)
@@ -108,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     for _ in run.epochs():
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe)
+                images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe, run.draw)
                 with run.accelerator.autocast():
                     loss = segmentation_loss(network(images), masks)
                 run.accelerator.backward(loss)
@@ -117,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())
             run.log(loss=loss)
-        run.end_epoch(build, evaluate, decide="validation_dice_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_dice_error")
 
 
 if __name__ == "__main__":

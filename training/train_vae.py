@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from diffusers import ModelMixin
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
-from torch.utils.data import DataLoader
 
 import zoo
 import zoo.datasets
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     built = zoo.datasets.load(recipe.dataset)
     taken = ("sample_size", "in_channels")
     judged_by = check_keywords(recipe.discriminator, DCGANDiscriminator, "discriminator", switches.config, taken=taken)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
@@ -138,21 +137,20 @@ def main(arguments: list[str] | None = None) -> None:
     optimizer = build_optimizer(
         recipe.optimizer, network.parameters(), recipe.learning_rate, betas, recipe.weight_decay
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     if recipe.adversarial_weight:
         channels, size = train.images.shape[1:3]
         discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
         d_optimizer = build_optimizer(
             recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
         )
-        discriminator, d_optimizer = run.accelerator.prepare(discriminator, d_optimizer)
+        discriminator, d_optimizer = run.prepare(discriminator, d_optimizer)
         extractor = EfficientNetLite0Extractor()
         real_features = extract(extractor, validation.images)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def averaged_network() -> ModelMixin:
         return run.averaged(network, ema).to(memory_format=torch.contiguous_format)
@@ -181,12 +179,13 @@ def main(arguments: list[str] | None = None) -> None:
         network.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
-                noise = torch.randn(len(images), latent_dim, device=run.device)
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                noise = run.draw.randn(len(images), latent_dim, device=run.device)
                 with run.accelerator.autocast():
                     logits, mean, logvar = network(images, noise)
                     if recipe.adversarial_weight:  # reconstructions and samples: (2b, c, h, w) in [-1, 1]
-                        drawn = run.accelerator.unwrap_model(network).decode(torch.randn_like(noise))
+                        prior = run.draw.randn(*noise.shape, device=run.device)
+                        drawn = run.accelerator.unwrap_model(network).decode(prior)
                         fake = torch.cat([2 * logits.sigmoid() - 1, drawn])
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
                 reconstruction = reconstruction_loss(logits, images, recipe).mean()
@@ -196,7 +195,8 @@ def main(arguments: list[str] | None = None) -> None:
                 if recipe.adversarial_weight:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
                     g_loss = generator_loss("non_saturating", judged(judge, fake))
-                    weight = adaptive_weight(reconstruction, g_loss, last_weight(run.accelerator.unwrap_model(network)))
+                    last = last_weight(run.accelerator.unwrap_model(network))
+                    weight = adaptive_weight(reconstruction, g_loss, last, run.mean)
                     loss = loss + recipe.adversarial_weight * weight * g_loss
                     judge.requires_grad_(True)
                 run.accelerator.backward(loss)
@@ -215,7 +215,7 @@ def main(arguments: list[str] | None = None) -> None:
             rate = scheduler.get_last_lr()[0]
             run.log(loss=loss, reconstruction=reconstruction, kl=kl, learning_rate=rate)
         decide = "validation_kid" if recipe.adversarial_weight else "validation_loss"
-        run.end_epoch(build_pipeline, evaluate, decide=decide, schedulers=[scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide=decide)
 
 
 if __name__ == "__main__":
