@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DataLoaderConfiguration
+from accelerate.utils import DataLoaderConfiguration, parse_flag_from_env
 from diffusers.training_utils import EMAModel
 from safetensors.torch import load_model
 from torch.utils.data import DataLoader, Dataset, RandomSampler
@@ -97,8 +97,9 @@ class Run:
             check_same(recipe, self._found().get("recipe", {}), self.folder)
         elif self._is_taken():
             raise ZooError(f"{self.folder}: already holds a run; give --resume, another --name or --output_dir")
+        device = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU")).device
         self.accelerator = Accelerator(
-            mixed_precision=choose_precision(recipe.mixed_precision, PartialState().device),
+            mixed_precision=choose_precision(recipe.mixed_precision, device),
             gradient_accumulation_steps=recipe.gradient_accumulation_steps,
             log_with=recipe.tracker,
             project_dir=self.folder,
