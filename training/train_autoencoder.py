@@ -15,7 +15,7 @@ from torch import nn
 
 import zoo.datasets
 from common.data import ImageTensors, augment, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
@@ -154,8 +154,12 @@ def main(arguments: list[str] | None = None) -> None:
     run.describe_dataset(built)
 
     # Networks, optimisers
-    model = Reconstructing(build_autoencoder(recipe, train))
-    discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
+    with settings_of(switches.config):
+        model = Reconstructing(build_autoencoder(recipe, train))
+        example = to_network(train.images[:1])
+        try_out(model, example, torch.zeros(model.latent_shape(example)))
+        discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
+        try_out(discriminator, example)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas)
     d_optimizer = build_optimizer(

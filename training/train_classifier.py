@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 import zoo.datasets
 import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import NetworkRun, vary_intensity
 from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
@@ -101,7 +101,9 @@ def main(arguments: list[str] | None = None) -> None:
     run.describe_dataset(built)
 
     # Model, optimiser
-    network = build_network(recipe, train, class_names, pixel_spacing(train_split))
+    with settings_of(switches.config):
+        network = build_network(recipe, train, class_names, pixel_spacing(train_split))
+        try_out(network, to_network(train.images[:1]))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)

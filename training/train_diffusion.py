@@ -24,14 +24,15 @@ from common.data import (
     split_of,
     to_network,
 )
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import OptimizerName, build_optimizer
 from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
-from common.recipe import Momentum, Recipe, Share, Widths, parse_recipe
+from common.recipe import Momentum, Share, parse_recipe
 from common.run import Run
 from common.schedulers import AlgorithmType
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import (
@@ -42,7 +43,7 @@ from zoo.pipelines import (
 )
 
 
-class DiffusionRecipe(Recipe):
+class DiffusionRecipe(UNetRecipe):
     """Hyperparameters of a diffusion model.
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
@@ -58,13 +59,6 @@ class DiffusionRecipe(Recipe):
     min_timestep: NonNegativeInt = 0  # of training; what lies below is left to an expert
     augmented_copies: PositiveInt = 8  # versions of each training image that are encoded
     condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
-    block_out_channels: Widths = [16, 32, 64, 128]
-    attention_levels: list[NonNegativeInt] = [2, 3]
-    layers_per_block: PositiveInt = 1
-    patch_size: PositiveInt = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: PositiveInt = 32
-    norm_num_groups: PositiveInt = 8
-    dropout: Momentum = 0.0
     channels_last: bool = False  # memory format of training; faster for wide networks on a CPU with AMX
     num_train_timesteps: PositiveInt = 1000
     # 1e-4 … 0.02, or the cosine of Nichol & Dhariwal (2021)
@@ -242,7 +236,10 @@ def main(arguments: list[str] | None = None) -> None:
         train, validation = PairTensors(train, train_split), PairTensors(validation, validation_split)
 
     # Model, noise process, optimiser
-    model = build_model(recipe, train, class_names, source)
+    with settings_of(switches.config):
+        model = build_model(recipe, train, class_names, source)
+        example, labels = torch.zeros(1, *train.images.shape[-3:]), train.labels[:1] if recipe.conditions else None
+        try_out(model, example, torch.zeros(1, dtype=torch.int64), labels)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     scheduler = DDPMScheduler(

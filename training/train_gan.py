@@ -28,7 +28,7 @@ from common.data import (
     to_network,
 )
 from common.diffaugment import diff_augment
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import (
     class_loss,
     code_loss,
@@ -195,7 +195,11 @@ def main(arguments: list[str] | None = None) -> None:
     run.describe_dataset(built)
 
     # Models, what latents are drawn from, optimisers
-    generator, discriminator = build_networks(recipe, classes, train, class_names, source)
+    with settings_of(switches.config):
+        generator, discriminator = build_networks(recipe, classes, train, class_names, source)
+        labels = [train.labels[:1]] if recipe.conditions else []
+        try_out(generator, torch.zeros(1, generator.config.latent_dim), *labels)
+        try_out(discriminator, to_network(train.images[:1]))
     codes = {key: discriminator.config.get(key, 0) for key in CODES}
     noise_dim = generator.config.latent_dim - sum(codes.values())
     if noise_dim < 1:

@@ -8,34 +8,28 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 import zoo
 import zoo.datasets
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Momentum, Recipe, Widths, check_keywords, parse_recipe
+from common.recipe import Momentum, check_keywords, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.errors import ZooError
 from zoo.models import ScoreUNet2DModel
 from zoo.pipelines import ScorePipeline
 from zoo.pipelines.sde import SDES, build_sde
 
 
-class ScoreRecipe(Recipe):
+class ScoreRecipe(UNetRecipe):
     """Hyperparameters of a score model; `sde` has a `name`, ve or vp, and that SDE's own keywords."""
 
     sde: dict = {"name": "ve"}
     loss_weighting: Literal["score", "image"] = "score"
-    block_out_channels: Widths = [16, 32, 64, 128]
-    attention_levels: list[NonNegativeInt] = [2, 3]
-    layers_per_block: PositiveInt = 1
-    patch_size: PositiveInt = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: PositiveInt = 32
-    norm_num_groups: PositiveInt = 8
-    dropout: Momentum = 0.0
     optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 2e-4
     adam_beta1: Momentum = 0.9
@@ -138,7 +132,9 @@ def main(arguments: list[str] | None = None) -> None:
     run.describe_dataset(built)
 
     # Model, optimiser
-    model = build_model(recipe, train)
+    with settings_of(switches.config):
+        model = build_model(recipe, train)
+        try_out(model, to_network(train.images[:1]), torch.ones(1))
     scale, betas = model.config.data_scale, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
     loader = run.loader(train)

@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 import zoo.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import MaskedImages, NetworkRun, vary_intensity
 from common.recipe import Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
@@ -73,16 +73,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Model, optimiser
     channels, size = train.images.shape[1:3]
-    if recipe.init_from:
-        network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
-    else:
-        network = UNetSegmenter(
-            size,
-            channels,
-            recipe.class_names,
-            recipe.block_out_channels,
-            pixel_spacing_mm=pixel_spacing(train_split),
-        )
+    with settings_of(switches.config):
+        if recipe.init_from:
+            network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
+        else:
+            network = UNetSegmenter(
+                size,
+                channels,
+                recipe.class_names,
+                recipe.block_out_channels,
+                pixel_spacing_mm=pixel_spacing(train_split),
+            )
+        try_out(network, to_network(train.images[:1]))
     num_classes = len(network.config.class_names)
     if (largest := train.masks.max().item()) >= num_classes:
         raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")

@@ -18,7 +18,7 @@ import zoo
 import zoo.datasets
 import zoo.models
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
@@ -132,7 +132,9 @@ def main(arguments: list[str] | None = None) -> None:
     run.describe_dataset(built)
 
     # Networks, optimisers
-    network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
+    with settings_of(switches.config):
+        network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
+        try_out(network, to_network(train.images[:1]), torch.zeros(1, network.config.latent_dim))
     latent_dim, betas = network.config.latent_dim, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(
         recipe.optimizer, network.parameters(), recipe.learning_rate, betas, recipe.weight_decay
@@ -141,7 +143,9 @@ def main(arguments: list[str] | None = None) -> None:
     network, optimizer, loader = run.prepare(network, optimizer, loader)
     if recipe.adversarial_weight:
         channels, size = train.images.shape[1:3]
-        discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
+        with settings_of(switches.config):
+            discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
+            try_out(discriminator, to_network(train.images[:1]))
         d_optimizer = build_optimizer(
             recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
         )

@@ -42,7 +42,7 @@ SCRIPTS = {
         "discriminator_channels": "[4, 4]",
     },
     "train_classifier": {"conditions": "[pathology]", "block_out_channels": "[4, 4, 4, 4]"},
-    "train_segmenter": {"block_out_channels": "[4, 8]"},
+    "train_segmenter": {"block_out_channels": "[8, 16]"},
 }
 
 

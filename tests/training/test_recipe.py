@@ -171,6 +171,24 @@ def test_precision_no_is_taken_on_the_command_line(write):
     assert parse_recipe(Recipe, ["--config", path, "--mixed_precision", "no"])[0].mixed_precision == "no"
 
 
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ("attention_levels: [4]", "key 'attention_levels' expects levels below 4, got 4"),
+        ("norm_num_groups: 5", "key 'block_out_channels' expects multiples of norm_num_groups, got 16"),
+        (
+            "attention_head_dim: 65",
+            "key 'attention_head_dim' expects at most 64, the channels where attention is, got 65",
+        ),
+    ],
+)
+def test_widths_of_a_unet_that_do_not_fit_are_refused(write, keys, complaint):
+    path = write(f"name: a\ndataset: d\n{keys}\n")
+    with pytest.raises(ZooError) as error:
+        parse_recipe(DiffusionRecipe, ["--config", path])
+    assert str(error.value) == f"{path}: {complaint}"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ZooError, match="nowhere.yaml: cannot read the recipe"):
         parse_recipe(Recipe, ["--config", str(tmp_path / "nowhere.yaml")])

@@ -161,6 +161,8 @@ def _first_error(error: ValidationError, kind: type[Settings], parent: str = "")
         return f"{inside} '{first['loc'][0]}', expected one of {', '.join(kind.model_fields)}"
     if first["type"] == "missing":
         return f"key '{key}' is missing"
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = f"a number {expected}" if expected.startswith(("greater", "less")) else expected
     return f"key '{key}' expects {expected}, got {first['input']!r}"[:500]
