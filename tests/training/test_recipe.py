@@ -37,7 +37,9 @@ def write(tmp_path):
 
 
 def test_file_then_command_line(write):
-    path = write("name: a\ndataset: d\nepochs: 3\nlearning_rate: 2e-4\nblock_out_channels: [8, 16]\n")
+    path = write(
+        "name: a\ndataset: d\nepochs: 3\nlearning_rate: 2e-4\nblock_out_channels: [8, 16]\nattention_head_dim: 8\n"
+    )
     recipe, switches = parse_recipe(
         DiffusionRecipe, ["--config", path, "--epochs", "5", "--weight_decay", "1e-2", "--conditions", "[phase]"]
     )
