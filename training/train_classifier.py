@@ -98,6 +98,9 @@ def main(arguments: list[str] | None = None) -> None:
     train_split = split_of(built, "train")
     class_names = class_names_of(train_split, recipe.conditions)
     train, validation = (ImageTensors(split_of(built, name), class_names) for name in ("train", "validation"))
+    first = recipe.conditions[0]
+    if not (validation.labels[:, 0] < len(class_names[first])).any():
+        raise ZooError(f"dataset: expected a row of split 'validation' that has the condition '{first}', which decides")
     run.describe_dataset(built)
 
     # Model, optimiser

@@ -20,6 +20,7 @@ import zoo.models
 from common.data import (
     ImageTensors,
     augment,
+    check_enough,
     check_fits,
     class_frequencies,
     class_names_of,
@@ -192,6 +193,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ZooError(f"{recipe.init_from}: has the conditions {list(class_names)}, the recipe {recipe.conditions}")
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(split_of(built, "validation"), {})
+    check_enough(validation, "the KID of samples")
     run.describe_dataset(built)
 
     # Models, what latents are drawn from, optimisers

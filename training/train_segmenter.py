@@ -69,6 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     train, validation = MaskedImages(train_split, {}), MaskedImages(validation_split, {})
     volumes = volumes_of(from_split(built, "validation"), validation_split)
+    if not validation.masks.any():
+        raise ZooError("dataset: expected a structure in a mask of split 'validation', whose Dice coefficient decides")
     run.describe_dataset(built)
 
     # Model, optimiser

@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 import zoo
 import zoo.datasets
 import zoo.models
-from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
+from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
 from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
@@ -129,6 +129,8 @@ def main(arguments: list[str] | None = None) -> None:
     run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
+    if recipe.adversarial_weight:
+        check_enough(validation, "the KID of samples")
     run.describe_dataset(built)
 
     # Networks, optimisers

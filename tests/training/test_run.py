@@ -224,6 +224,12 @@ def test_a_figure_that_is_no_number_is_not_kept(tmp_path):
     assert all("validation_loss" not in row for row in rows(tmp_path))
 
 
+def test_a_finished_run_that_is_resumed_says_so_and_stays(whole, capsys):
+    train(whole, resume=True)
+    assert "all 2 epochs are done; nothing is left to train" in capsys.readouterr().out
+    assert [row["epoch"] for row in rows(whole) if "validation_loss" in row] == [1, 2]
+
+
 def stop_at_the_thirteenth_step(loss, run):
     run.interrupted = run.progress.step == 12
     return loss
@@ -266,6 +272,9 @@ def test_a_state_of_another_recipe_or_network_is_refused(whole, tmp_path):
     ):
         with pytest.raises(ZooError, match=complaint):
             train(tmp_path / "other", from_state=state, **change)
+    with pytest.raises(ZooError, match="has 2 epochs behind it, expected fewer than the recipe's epochs, 2"):
+        train(tmp_path / "other", from_state=state)
+    assert not (tmp_path / "other").exists()
     with pytest.raises(ZooError, match="not found, expected what training/state.py leaves"):
         train(tmp_path / "other", from_state=str(tmp_path))
 

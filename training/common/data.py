@@ -60,6 +60,16 @@ def split_of(built, name: str):
     return built.dataset[name]
 
 
+def check_enough(data: ImageTensors, figure: str, least: int = 2) -> None:
+    """Makes sure that a validation set is large enough for the figure that decides which weights are kept.
+
+    Raises:
+        ZooError: If not.
+    """
+    if len(data) < least:
+        raise ZooError(f"dataset: expected at least {least} images in split 'validation' for {figure}, got {len(data)}")
+
+
 def class_names_of(split, conditions: list[str]) -> dict[str, list[str]]:
     """The classes of each condition, from the columns of a split.
 

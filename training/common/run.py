@@ -193,6 +193,9 @@ class Run:
         if self.state:
             networks = [self.accelerator.unwrap_model(model) for model in self.accelerator._models]
             self.state.restore(networks, self._averages, schedulers, self.progress)
+            if self.progress.epoch >= self.recipe.epochs:
+                message = f"has {self.progress.epoch} epochs behind it, expected fewer than the recipe's epochs"
+                raise ZooError(f"{self.state.file}: {message}, {self.recipe.epochs}")
         if self.accelerator.is_main_process:
             lock(self.folder)
             if not self.resuming and self._is_taken():
@@ -240,6 +243,8 @@ class Run:
 
     def epochs(self) -> Iterator[int]:
         """The epochs still to run; ends early at Ctrl-C, at `max_seconds` or when patience is over."""
+        if self.progress.epoch >= self.recipe.epochs:
+            self._say(f"{self.folder}: all {self.recipe.epochs} epochs are done; nothing is left to train")
         while self.progress.epoch < self.recipe.epochs and not (self.interrupted or self.finished):
             yield self.progress.epoch
         if self.interrupted:
