@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 import zoo
 from common.checkpoint import Checkpoint, lock
 from common.curves import draw_curves
+from common.distributed import alone, has_batch_norm, save_without_wrapping
 from common.draws import Draws
 from common.machine import choose_precision, launcher_of, warn_of_one_process
 from common.recipe import Recipe
@@ -114,7 +115,7 @@ class Run:
         self.images_at_once = recipe.batch_size // parts
         self.draw = Draws(self.device, rank, self.processes)
         self.accelerator.register_for_checkpointing(self.progress)
-        self.accelerator.register_save_state_pre_hook(_save_without_wrapping)
+        self.accelerator.register_save_state_pre_hook(save_without_wrapping)
         self.accelerator.register_load_state_pre_hook(self._load_networks)
         torch.manual_seed(recipe.seed)  # initial weights
         self.interrupted = self.finished = False
@@ -169,7 +170,7 @@ class Run:
         BatchNorm takes its statistics over all GPUs; processes on a CPU, where torch cannot, take those of their own.
         """
         networks = [thing for thing in objects if isinstance(thing, torch.nn.Module)]
-        if self.processes > 1 and any(map(_has_batch_norm, networks)):
+        if self.processes > 1 and any(map(has_batch_norm, networks)):
             if self.device.type == "cpu":
                 self._say("BatchNorm: each process takes the statistics of its own images, as on CPUs")
             else:
@@ -232,7 +233,7 @@ class Run:
         """A copy of a prepared network that has the averaged weights, in eval mode."""
         network = copy.deepcopy(self.accelerator.unwrap_model(network))
         ema.copy_to(network.parameters())
-        return _alone(network).eval()
+        return alone(network).eval()
 
     def update(self, network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """A step of the optimiser along the gradients of `network`, whose norm is bound by `max_grad_norm`."""
@@ -464,35 +465,6 @@ class Run:
             strip = self.folder / "strips" / path.name
             strip.parent.mkdir(exist_ok=True)
             denoising_strip(pipeline).save(strip)
-
-
-def _has_batch_norm(network: torch.nn.Module) -> bool:
-    return any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in network.modules())
-
-
-class _BatchNormOfOne(torch.nn.modules.batchnorm._BatchNorm):
-    """BatchNorm of any number of dimensions."""
-
-    def _check_input_dim(self, input) -> None:
-        pass
-
-
-def _alone(network: torch.nn.Module) -> torch.nn.Module:
-    """The network with BatchNorm of one process, for one that works without the others."""
-    for parent in list(network.modules()):
-        for name, module in parent.named_children():
-            if isinstance(module, torch.nn.SyncBatchNorm):
-                settings = module.eps, module.momentum, module.affine, module.track_running_stats
-                norm = _BatchNormOfOne(module.num_features, *settings).to(module.weight)
-                norm.load_state_dict(module.state_dict())
-                setattr(parent, name, norm.train(module.training))
-    return network
-
-
-def _save_without_wrapping(models, weights: list[dict], folder: str) -> None:
-    """Takes off the prefix that several processes give the names of weights; safetensors takes no channels_last."""
-    for number, state in enumerate(weights):
-        weights[number] = {name.removeprefix("module."): value.contiguous() for name, value in state.items()}
 
 
 def _code_version() -> str:
