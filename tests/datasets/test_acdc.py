@@ -8,7 +8,7 @@ from fake_acdc import heart, picture_of, write_nifti, write_patient
 
 from zoo import ZooError
 from zoo.datasets import build_acdc, images
-from zoo.datasets.acdc import basal_first, motion_center
+from zoo.datasets.placement import basal_first, motion_center
 from zoo.datasets.schema import PATHOLOGIES
 
 

@@ -1,21 +1,20 @@
 """ACDC: cine short-axis MRI of 150 patients in five groups, with masks at end-diastole and end-systole."""
 
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from zoo import png
 from zoo.datasets.acdc_files import find_patients, read_cine, read_frames, read_info
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.nifti import Volume
+from zoo.datasets.placement import basal_first, mask_center, motion_center
 from zoo.datasets.presets import Preset, get_preset
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS, slice_level
 from zoo.datasets.sources import read_all
 from zoo.datasets.splits import find_duplicates, split_groups
+from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 LICENSE = "cc-by-nc-sa-4.0"
@@ -195,36 +194,3 @@ def frame_rows(
         }
         rows.append(row)
     return rows
-
-
-def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
-    """Row and column of the centroid of all heart labels in masks `(slices, height, width)`, not all empty."""
-    return ndimage.center_of_mass(sum((mask > 0).sum(axis=0) for mask in masks))
-
-
-def motion_center(frames: list[np.ndarray]) -> tuple[float, float] | None:
-    """Where the image moves most, the heart: the centroid of the 5 % of pixels that vary most over time.
-
-    On ACDC's ED and ES frames alone it lies about 11 mm from the masks' centroid (median), the image centre 25 mm.
-
-    Args:
-        frames: Volumes `(slices, height, width)` of one heartbeat.
-
-    Returns:
-        Row and column, or `None` if nothing moves.
-    """
-    motion = np.stack(frames).astype(np.float32).std(axis=0).mean(axis=0)
-    if motion.max() == 0:
-        return None
-    motion = ndimage.gaussian_filter(motion, 5)
-    return ndimage.center_of_mass(motion * (motion >= np.quantile(motion, 0.95)))
-
-
-def basal_first(masks: Collection[np.ndarray]) -> bool:
-    """Whether a stack begins at the base, where the heart's outline is larger than at the apex.
-
-    Without masks, or when both ends are equal, `True`: the order of ACDC's files.
-    """
-    areas = sum((mask > 0).sum(axis=(1, 2)) for mask in masks) if masks else np.zeros(2)
-    half = len(areas) // 2
-    return bool(areas[:half].sum() >= areas[len(areas) - half :].sum())

@@ -1,0 +1,49 @@
+"""Where the heart is in a stack: by its masks, by a segmenter, by what moves, or nowhere but in the middle."""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+from scipy import ndimage
+
+CENTERS = ("masks", "segmenter", "motion", "image")
+# Labels of slices: `segment(images, spacing)`, float images `(n, height, width)` in [0, 1] and the row and column
+# spacing in mm to uint8 `(n, height, width)` of 0 to 3, or of 0 alone where no heart is seen
+Segmenter = Callable[[np.ndarray, tuple[float, float]], np.ndarray]
+
+
+def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
+    """Row and column of the centroid of all heart labels in masks `(slices, height, width)`, not all empty."""
+    return ndimage.center_of_mass(sum((mask > 0).sum(axis=0) for mask in masks))
+
+
+def motion_center(frames: list[np.ndarray]) -> tuple[float, float] | None:
+    """Where the image moves most, the heart: the centroid of the 5 % of pixels that vary most over time.
+
+    On ACDC's ED and ES frames alone it lies about 11 mm from the masks' centroid (median), the image centre 25 mm.
+
+    Args:
+        frames: Volumes `(slices, height, width)` of one heartbeat.
+
+    Returns:
+        Row and column, or `None` if nothing moves.
+    """
+    motion = np.stack(frames).astype(np.float32).std(axis=0).mean(axis=0)
+    if motion.max() == 0:
+        return None
+    motion = ndimage.gaussian_filter(motion, 5)
+    return ndimage.center_of_mass(motion * (motion >= np.quantile(motion, 0.95)))
+
+
+def basal_first(masks: Collection[np.ndarray]) -> bool:
+    """Whether a stack begins at the base, where the heart's outline is larger than at the apex.
+
+    Without masks, or when both ends are equal, `True`: the order of ACDC's files.
+    """
+    areas = sum((mask > 0).sum(axis=(1, 2)) for mask in masks) if masks else np.zeros(2)
+    half = len(areas) // 2
+    return bool(areas[:half].sum() >= areas[len(areas) - half :].sum())
+
+
+def cavity_size(mask: np.ndarray) -> int:
+    """Voxels of the left ventricle's cavity (label 3), or of all labels where a mask knows no cavity."""
+    return int((mask == 3).sum() or (mask > 0).sum())
