@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 
@@ -146,7 +147,9 @@ def distance_of(image: Image) -> float:
     return float(np.cross(*image.axes) @ image.position)
 
 
-def to_volume(items: list[Item], name: str, limit: int | None = None) -> Volume:
+def to_volume(
+    items: list[Item], name: str, limit: int | None = None, read: Callable[[File], np.ndarray] | None = None
+) -> Volume:
     """Stacks the images of one stack, `(frames, slices, height, width)` if it has several at each place.
 
     Slices are ordered by position, and frames by the first of TriggerTime, TemporalPositionIdentifier, AcquisitionTime
@@ -156,6 +159,7 @@ def to_volume(items: list[Item], name: str, limit: int | None = None) -> Volume:
         items: From `stacks_of`.
         name: For the error message.
         limit: The most bytes of a file.
+        read: Gives the frames of a file, such as masks to be stacked in the same way; `read_pixels` if `None`.
 
     Raises:
         ZooError: If places have different numbers of frames, or a file cannot be decoded.
@@ -181,9 +185,9 @@ def to_volume(items: list[Item], name: str, limit: int | None = None) -> Volume:
     pixels = {}
     for file, _ in items:
         if file.name not in pixels:
-            pixels[file.name] = read_pixels(file, limit)
+            pixels[file.name] = read_pixels(file, limit) if read is None else read(file)
     voxels = np.stack([np.stack([pixels[file.name][image.index] for file, image in group]) for group in at], axis=1)
-    if items[0][0].inverted:
+    if items[0][0].inverted and read is None:
         voxels = voxels.max() - voxels
     thickness = first.thickness
     if located and len(where) > 1:

@@ -2,9 +2,9 @@
 
 Slices are shown as viewers show them. Each axis of a slice is given the patient's axis that it runs along most. The two
 are flipped to run to the patient's left, back or feet, and the one that comes first in that order becomes the columns:
-axial slices have columns to the left and rows to the back, and a short-axis slice, which is oblique, may lie nearer to a
-coronal or a sagittal one. In all three the viewer looks along the heart from the apex to the base, so that the right
-ventricle stays on the left. Slices run that way too, so that the stack is never a mirror image.
+axial slices have columns to the left and rows to the back, and a short-axis slice, which is oblique, may lie nearer
+to a coronal or a sagittal one. In all three the viewer looks along the heart from the apex to the base, so that the
+right ventricle stays on the left. Slices run that way too, so that the stack is never a mirror image.
 """
 
 from itertools import permutations

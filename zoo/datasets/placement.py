@@ -5,7 +5,13 @@ from collections.abc import Callable, Collection
 import numpy as np
 from scipy import ndimage
 
-CENTERS = ("masks", "segmenter", "motion", "image")
+HOW = {
+    "masks": "centroid of the patient's masks",
+    "segmenter": "centroid of the segmenter's masks",
+    "motion": "what moves",
+    "image": "image centre",
+}
+CENTERS = tuple(HOW)  # the best first
 # Labels of slices: `segment(images, spacing)`, float images `(n, height, width)` in [0, 1] and the row and column
 # spacing in mm to uint8 `(n, height, width)` of 0 to 3, or of 0 alone where no heart is seen
 Segmenter = Callable[[np.ndarray, tuple[float, float]], np.ndarray]

@@ -178,7 +178,9 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
     phases = dict(scan.phases or {})
     if not phases and (len(marked) > 1 or (look.frames == "ed-es" and look.segment is not None)):
         of = marked if len(marked) > 1 else range(count)
-        masks = {i: labels[i] if len(marked) > 1 else _segmented(volume.frame(i), look) for i in of}
+        masks = {
+            i: labels[i] if len(marked) > 1 else segmented(volume.frame(i), look.percentiles, look.segment) for i in of
+        }
         sizes = {index: cavity_size(found) for index, found in masks.items()}
         if max(sizes.values()) > min(sizes.values()):
             phases = {max(sizes, key=sizes.get) + 1: "ED", min(sizes, key=sizes.get) + 1: "ES"}
@@ -236,7 +238,12 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
 
 
 def _segmented(volume: Volume, look: Look) -> np.ndarray:
-    return look.segment(intensity_window(volume.voxels, look.percentiles), volume.spacing)
+    return segmented(volume, look.percentiles, look.segment)
+
+
+def segmented(volume: Volume, percentiles: tuple[float, float], segment: Segmenter) -> np.ndarray:
+    """What a segmenter sees in a stack: uint8 `(slices, height, width)` of 0 to 3."""
+    return segment(intensity_window(volume.voxels, percentiles), volume.spacing)
 
 
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
@@ -248,7 +255,9 @@ def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
     ways = {
         "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
         "segmenter": lambda: (
-            None if look.segment is None else _of_masks([_segmented(frame.volume, look) for frame in frames])
+            None
+            if look.segment is None
+            else _of_masks([segmented(frame.volume, look.percentiles, look.segment) for frame in frames])
         ),
         "motion": lambda: motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None,
         "image": lambda: middle,

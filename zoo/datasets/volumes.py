@@ -8,19 +8,13 @@ import numpy as np
 
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.classes import chosen, class_names, class_of
+from zoo.datasets.placement import HOW
 from zoo.datasets.report import make_report
 from zoo.datasets.scans import Look, Scan, read_patient
 from zoo.datasets.schema import LEVELS, PHASES, SPACING, SPLITS
 from zoo.datasets.sources import read_all, without_source
 from zoo.datasets.splits import divide, find_duplicates
 from zoo.errors import ZooError
-
-HOW = {
-    "masks": "centroid of the patient's masks",
-    "segmenter": "centroid of the segmenter's masks",
-    "motion": "what moves",
-    "image": "image centre",
-}
 
 
 def build_volumes(
