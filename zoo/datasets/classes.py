@@ -13,11 +13,15 @@ ALIASES = {
     "RV": ("rv", "arv", "abnormalrightventricle", "abnormalrv"),
 }
 _BY_ALIAS = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-# Folders of these names are classes, whatever lies in them; single letters are too short for that
-KNOWN_WORDS = {alias for alias in _BY_ALIAS if len(alias) > 1} | {
+_OTHERS = {
     "sick", "disease", "diseased", "pathological", "abnormal", "hhd", "lvnc", "ihd", "ahs", "dlv", "drv", "arr", "fall",
     "cia", "tri", "hf", "hyp", "amyloidosis", "myocarditis", "benign", "malignant",
 }  # fmt: skip
+
+
+def is_class(word: str) -> bool:
+    """Whether a folder of that name is a class, whatever lies in it; single letters are too short for that."""
+    return len(word) > 1 and (class_of(word) is not None or word.lower() in _OTHERS)
 
 
 def class_of(word: str) -> str | None:

@@ -11,7 +11,7 @@ from zoo.datasets.class_folders import build_pictures
 from zoo.datasets.dicom_folder import dicom_scans, hash_ids
 from zoo.datasets.itk import read_itk
 from zoo.datasets.kinds import DICOM, ITK, NIFTI, PICTURES, VOLUMES, companion, is_data, kind_of
-from zoo.datasets.layouts import Layout, read_layout
+from zoo.datasets.layouts import Layout, read_layout, says_something
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.placement import CENTERS, Segmenter
 from zoo.datasets.presets import PRESETS
@@ -154,7 +154,7 @@ def _check(size, channels, spacing, center, phases, folders, predict_masks, segm
 
 def _sorted_by_kind(source) -> tuple[dict[str, str], dict, list[dict]]:
     """The kind of each image, all files, and what is set aside."""
-    files = find_files(open_source(source, LAYOUT))
+    files = find_files(open_source(source, LAYOUT), says_something=says_something)
     kinds, aside = {}, []
     for name, path in files.items():
         if (kind := kind_of(path)) is not None:

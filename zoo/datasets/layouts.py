@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from zoo.datasets.classes import KNOWN_WORDS, class_of
+from zoo.datasets.classes import is_class
 from zoo.datasets.kinds import PICTURES, stem_of
 from zoo.errors import ZooError
 
@@ -104,7 +104,7 @@ def read_layout(names: list[str], kind: str, folders: str | None = None) -> Layo
     """
     places = {name: place_of(name) for name in names}
     layout = Layout({})
-    masks = _pair(names, places, layout)
+    masks = _pair(names, places, kind, layout)
     images = [name for name in names if name not in masks and name not in {entry["item"] for entry in layout.aside}]
     layout.entries = {name: Entry(name, split=places[name].split) for name in images}
     for mask, image in masks.items():
@@ -150,7 +150,7 @@ def place_of(name: str) -> _Place:
     return _Place(role, split, tuple(rest))
 
 
-def _pair(names: list[str], places: dict[str, _Place], layout: Layout) -> dict[str, str]:
+def _pair(names: list[str], places: dict[str, _Place], kind: str, layout: Layout) -> dict[str, str]:
     """The image of each mask."""
 
     def key(name: str, stem: str) -> tuple:
@@ -180,18 +180,22 @@ def _pair(names: list[str], places: dict[str, _Place], layout: Layout) -> dict[s
                 continue
         twins[key(name, stem)].append(name)
     for same, members in twins.items():
-        if len(members) > 1:  # NAME.nii beside NAME.nii.gz, or NAME.png beside NAME.jpg
-            raise ZooError(
-                f"{members[0]}: may be the image of {members[1]}'s name or another; expected one file a name"
-            )
+        if len(members) > 1 and kind != PICTURES:  # NAME.nii beside NAME.nii.gz
+            raise ZooError(f"{members[0]}: has the name of {members[1]}, a copy or another image; expected one of them")
         images[same] = members[0]
+
+    def image_of(same: tuple) -> str | None:
+        if len(members := twins.get(same, [])) > 1:
+            raise ZooError(f"{members[0]}: has a mask and the name of {members[1]}; expected one image a mask")
+        return images.get(same)
+
     masks = {}
     for same, name in list(images.items()):
         stem = known[name]
         ending = MASK_ENDING.search(stem)
         if ending is None:
             continue
-        partner = images.get((*same[:-1], same[-1][: -len(ending.group())]))
+        partner = image_of((*same[:-1], same[-1][: -len(ending.group())]))
         if partner is not None:
             _take(masks, name, partner)
         elif any(MASK_ENDING.search(other) is None for other in known.values()):
@@ -201,7 +205,7 @@ def _pair(names: list[str], places: dict[str, _Place], layout: Layout) -> dict[s
     for name in candidates:
         stem = known[name]
         stems = [stem] + ([MASK_ENDING.sub("", stem)] if MASK_ENDING.search(stem) else [])
-        partner = next((images[key(name, each)] for each in stems if key(name, each) in images), None)
+        partner = next((image for each in stems if (image := image_of(key(name, each)))), None)
         partner = partner or _bids_partner(name, images)
         if partner is None:
             layout.aside.append({"item": name, "reason": "lies in a folder of masks, and its image is not there"})
@@ -274,7 +278,7 @@ def _assign_people(layout: Layout, places: dict[str, _Place], kind: str, folders
             before, entry.patient, used["the name that files begin with"] = rests[name], found.group(), 1
         else:
             before = rests[name]
-            entry.label = next((word for word in before if word.lower() in KNOWN_WORDS), None)
+            entry.label = next((word for word in before if is_class(word)), None)
             continue
         entry.label = next(iter(before), None)
     unsure = [name for name, entry in entries.items() if entry.patient is None]
@@ -354,4 +358,10 @@ def _is_person(word: str, kind: str) -> bool:
     """Whether a folder is named after a patient: `patient001`, `sub-01`, `p7`; of volumes any name with a digit."""
     if re.fullmatch(PERSON + r"\w*", word, re.IGNORECASE) or re.fullmatch(r"sub-\w+", word):
         return True
-    return kind != PICTURES and bool(re.search(r"\d", word)) and not NO_PERSON.match(word) and class_of(word) is None
+    return kind != PICTURES and bool(re.search(r"\d", word)) and not NO_PERSON.match(word) and not is_class(word)
+
+
+def says_something(word: str) -> bool:
+    """Whether the name of a folder that holds all others is a class, a split, a role or a patient."""
+    low = word.lower()
+    return is_class(word) or low in SPLIT_WORDS or low in IMAGE_WORDS | MASK_WORDS or _is_person(word, PICTURES)

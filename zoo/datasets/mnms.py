@@ -103,10 +103,8 @@ def build_mnms(
                 columns={
                     "vendor": line["VendorName"],
                     "centre": line["Centre"],
-                    **{
-                        key.lower(): _value(line.get(key, ""), key == "Sex")
-                        for key in ("Age", "Sex", "Height", "Weight")
-                    },
+                    "sex": line.get("Sex") or None,
+                    **{name.lower(): _number(line.get(name)) for name in ("Age", "Height", "Weight")},
                 },
             )
         )

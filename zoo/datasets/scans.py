@@ -177,10 +177,10 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
     marked = [] if labels is None else [index for index in range(count) if labels[index].any()]
     phases = dict(scan.phases or {})
     if not phases and (len(marked) > 1 or (look.frames == "ed-es" and look.segment is not None)):
-        of = marked if len(marked) > 1 else range(count)
-        masks = {
-            i: labels[i] if len(marked) > 1 else segmented(volume.frame(i), look.percentiles, look.segment) for i in of
-        }
+        if len(marked) > 1:
+            masks = {index: labels[index] for index in marked}
+        else:
+            masks = {index: _segmented(volume.frame(index), look) for index in range(count)}
         sizes = {index: cavity_size(found) for index, found in masks.items()}
         if max(sizes.values()) > min(sizes.values()):
             phases = {max(sizes, key=sizes.get) + 1: "ED", min(sizes, key=sizes.get) + 1: "ES"}
@@ -254,11 +254,7 @@ def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
         return "image", middle
     ways = {
         "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
-        "segmenter": lambda: (
-            None
-            if look.segment is None
-            else _of_masks([segmented(frame.volume, look.percentiles, look.segment) for frame in frames])
-        ),
+        "segmenter": lambda: look.segment and _of_masks([_segmented(frame.volume, look) for frame in frames]),
         "motion": lambda: motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None,
         "image": lambda: middle,
     }

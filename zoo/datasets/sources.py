@@ -112,7 +112,11 @@ def without_source(message, source: str | os.PathLike) -> str:
     return str(message).replace(f"{Path(source)}/", "")
 
 
-def find_files(root: Path | zipfile.Path, endings: tuple[str, ...] | None = None) -> dict[str, Path | zipfile.Path]:
+def find_files(
+    root: Path | zipfile.Path,
+    endings: tuple[str, ...] | None = None,
+    says_something: Callable[[str], bool] = lambda name: False,
+) -> dict[str, Path | zipfile.Path]:
     """All files below `root` by their relative name, sorted; hidden ones and macOS's resource forks are left out.
 
     Names have `/` between folders and composed characters, whatever system wrote them. A lone folder that only wraps
@@ -121,9 +125,15 @@ def find_files(root: Path | zipfile.Path, endings: tuple[str, ...] | None = None
     Args:
         root: Where to look.
         endings: The endings wanted, in lower case; `None` takes all.
+        says_something: Whether the name of a lone folder does.
     """
+
+    def wraps(folder) -> bool:
+        inner = folder.is_dir() and not says_something(folder.name)
+        return inner and any(child.is_dir() for child in _visible(folder))
+
     children = _visible(root)
-    while len(children) == 1 and children[0].is_dir() and any(child.is_dir() for child in _visible(children[0])):
+    while len(children) == 1 and wraps(children[0]):
         children = _visible(children[0])
     found = {}
     stack = [(child.name, child, ()) for child in children]
