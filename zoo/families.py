@@ -94,6 +94,22 @@ FAMILIES = {
             "ConditionalUNet2DModel",
         ),
         Family(
+            "anatomy",
+            "A denoising diffusion model (Ho et al., 2020) of label maps: a U-Net turns noise into the distances to "
+            "the borders of right ventricle, epicardium and left ventricle in several steps, told classes and "
+            "quantities in millimetres.",
+            "training/train_anatomy.py",
+            "ConditionalUNet2DModel",
+        ),
+        Family(
+            "hearts",
+            "A denoising diffusion model (Ho et al., 2020) of images on a label map, which is drawn by a second one "
+            "from classes and quantities in millimetres, or given: two U-Nets turn noise into an image in several "
+            "steps, one from noise to shapes and one from shapes to texture.",
+            "training/train_hearts.py",
+            "ConditionalUNet2DModel",
+        ),
+        Family(
             "ldm",
             "A latent diffusion model (Rombach et al., 2022): a U-Net turns noise into the latent of an autoencoder in "
             "several steps, and its decoder makes the image.",

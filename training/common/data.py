@@ -30,23 +30,32 @@ class ImageTensors(Dataset):
         if len(split) == 0:
             raise ZooError("dataset: expected at least one image in every split that training uses")
         self.images = torch.from_numpy(zoo.datasets.images(split)).permute(0, 3, 1, 2).contiguous()
-        columns = [self._column(split, name, names) for name, names in class_names.items()]
-        self.labels = torch.tensor(columns, dtype=torch.int64).reshape(len(columns), len(split)).T.contiguous()
-
-    @staticmethod
-    def _column(split, name: str, names: list[str]) -> list[int]:
-        if name not in split.column_names:
-            return [len(names)] * len(split)
-        own = split.features[name].names
-        if strange := sorted(set(own) - set(names)):
-            raise ZooError(f"dataset: column '{name}' has class '{strange[0]}', the model knows {', '.join(names)}")
-        return [len(names) if value is None or value < 0 else names.index(own[value]) for value in split[name]]
+        self.labels = labels_of(split, class_names)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         return {"image": self.images[index], "labels": self.labels[index]}
+
+
+def labels_of(split, class_names: dict[str, list[str]]) -> torch.Tensor:
+    """Class indices of the rows of a split, `(n, num_conditions)` int64, as in `ImageTensors`.
+
+    Raises:
+        ZooError: If a row has a class that is not among the names.
+    """
+    columns = [_column(split, name, names) for name, names in class_names.items()]
+    return torch.tensor(columns, dtype=torch.int64).reshape(len(columns), len(split)).T.contiguous()
+
+
+def _column(split, name: str, names: list[str]) -> list[int]:
+    if name not in split.column_names:
+        return [len(names)] * len(split)
+    own = split.features[name].names
+    if strange := sorted(set(own) - set(names)):
+        raise ZooError(f"dataset: column '{name}' has class '{strange[0]}', the model knows {', '.join(names)}")
+    return [len(names) if value is None or value < 0 else names.index(own[value]) for value in split[name]]
 
 
 def split_of(built, name: str):

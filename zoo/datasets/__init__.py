@@ -9,7 +9,7 @@ from zoo.datasets.mnms import build_mnms, build_mnms2
 from zoo.datasets.phantom import build_phantom
 from zoo.datasets.presets import PRESETS, Preset
 from zoo.datasets.report import report_text
-from zoo.datasets.store import load, push, save
+from zoo.datasets.store import load, save
 from zoo.datasets.sunnybrook import build_sunnybrook
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "check_compatible",
     "images",
     "load",
-    "push",
     "report_text",
     "save",
 ]

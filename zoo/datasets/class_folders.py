@@ -17,12 +17,7 @@ from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import find_files, open_source, read_all
 from zoo.datasets.splits import divide, find_duplicates
 from zoo.errors import ZooError
-
-MEDNIST_LICENSE = "cc-by-sa-4.0"
-MEDNIST_CITATION = (
-    "MedNIST, gathered by B. J. Erickson (Mayo Clinic) from TCIA, the RSNA Bone Age Challenge and the NIH Chest X-ray "
-    "dataset; distributed by Project MONAI."
-)
+from zoo.sources import MEDNIST
 
 
 def build_mednist(
@@ -62,8 +57,8 @@ def build_mednist(
         "name": "MedNIST",
         "preset": preset.name,
         "seed": seed,
-        "license": MEDNIST_LICENSE,
-        "citation": MEDNIST_CITATION,
+        "license": MEDNIST.license,
+        "citation": MEDNIST.citation,
     }
     look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}

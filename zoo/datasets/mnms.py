@@ -14,20 +14,11 @@ from zoo.datasets.sources import find_files, open_source
 from zoo.datasets.tables import read_csv
 from zoo.datasets.volumes import build_volumes, with_preset
 from zoo.errors import ZooError
+from zoo.sources import MNMS, MNMS2
 
 LABELS = {1: 3, 2: 2, 3: 1}  # left ventricle, myocardium, right ventricle
 LAYOUT = "Training/Labeled/CODE/CODE_sa.nii.gz, CODE_sa_gt.nii.gz, Validation/, Testing/ and the table of diagnoses"
 LAYOUT_2 = "dataset_information.csv and dataset/NNN/{NNN_SA_ED.nii.gz, NNN_SA_ED_gt.nii.gz, NNN_SA_ES…}"
-CITATION = (
-    'V. M. Campello, P. Gkontra, C. Izquierdo, et al. "Multi-Centre, Multi-Vendor and Multi-Disease Cardiac '
-    'Segmentation: The M&Ms Challenge." IEEE Transactions on Medical Imaging 40(12):3543-3554, 2021. '
-    "doi:10.1109/TMI.2021.3090082"
-)
-CITATION_2 = (
-    'C. Martín-Isla, V. M. Campello, C. Izquierdo, et al. "Deep Learning Segmentation of the Right Ventricle in '
-    'Cardiac MRI: The M&Ms Challenge." IEEE Journal of Biomedical and Health Informatics 27(7):3302-3313, 2023. '
-    "doi:10.1109/JBHI.2023.3267857"
-)
 SPLITS = {"training": "train", "validation": "validation", "testing": "test"}
 
 
@@ -113,7 +104,7 @@ def build_mnms(
     rules = {"patient": "the folder", "class": tables[0].name, "phase": tables[0].name, "mask": "_sa_gt"}
     rules["split"] = "the challenge's folders"
     look = Look(64, center=center, segment=segment, phases=phases, mask_labels=LABELS)
-    info = {"name": "M&Ms", "citation": CITATION, "license": "unknown", "seed": seed}
+    info = {"name": "M&Ms", "citation": MNMS.citation, "license": MNMS.license, "seed": seed}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
     return _build(scans, info, look, preset, rules=rules, aside=aside, classes=classes, **how)
 
@@ -177,7 +168,7 @@ def build_mnms2(
     rules = {"patient": "the folder", "class": table.name, "phase": "ED and ES in the names", "mask": "_gt"}
     rules["split"] = "the challenge's numbers of patients"
     look = Look(64, center=center, segment=segment, phases=phases, mask_labels=LABELS)
-    info = {"name": "M&Ms-2", "citation": CITATION_2, "license": "unknown", "seed": seed}
+    info = {"name": "M&Ms-2", "citation": MNMS2.citation, "license": MNMS2.license, "seed": seed}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
     return _build(scans, info, look, preset, rules=rules, aside=aside, classes=classes, **how)
 

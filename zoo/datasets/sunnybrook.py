@@ -20,13 +20,9 @@ from zoo.datasets.sources import find_files, open_source, read_all
 from zoo.datasets.tables import read_csv
 from zoo.datasets.volumes import build_volumes, with_preset
 from zoo.errors import ZooError
+from zoo.sources import SUNNYBROOK
 
 LAYOUT = "SC-HF-I-01/…/IM-0001-0048.dcm and contours-manual/IRCCI-expert/IM-0001-0048-icontour-manual.txt"
-LICENSE = "cc0-1.0"
-CITATION = (
-    'P. Radau, Y. Lu, K. Connelly, G. Paul, A. J. Dick, G. A. Wright. "Evaluation Framework for Algorithms Segmenting '
-    'Short Axis Cardiac MRI." The MIDAS Journal, 2009. hdl:10380/3070'
-)
 PATIENT = re.compile(r"SC-(HF-I|HF-NI|HYP|N)-0*(\d+)", re.IGNORECASE)
 IMAGE = re.compile(r"IM-(\d+)-(\d+)", re.IGNORECASE)
 CONTOUR = re.compile(r"IM-(\d+)-(\d+)-([io])contour-manual\.txt", re.IGNORECASE)
@@ -98,8 +94,8 @@ def build_sunnybrook(
         for patient, items in stacks.items()
     ]
     look = with_preset(Look(preset.size, center=center, segment=segment, phases=phases), preset)
-    info = {"name": "Sunnybrook Cardiac Data", "preset": preset.name, "seed": seed, "license": LICENSE}
-    info["citation"] = CITATION
+    info = {"name": "Sunnybrook Cardiac Data", "preset": preset.name, "seed": seed, "license": SUNNYBROOK.license}
+    info["citation"] = SUNNYBROOK.citation
     rules = {"patient": "the folder", "class": "the patient's code", "mask": "contours: outer minus inner, and inner"}
     rules["phase"] = "largest and smallest cavity"
     aside = [

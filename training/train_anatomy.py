@@ -1,0 +1,181 @@
+"""Trains a diffusion model of label maps, told classes and quantities in millimetres.
+
+    accelerate launch training/train_anatomy.py --config training/recipes/anatomy-acdc-128.yaml
+
+The label maps are learned as maps of signed distances on a grid of half their resolution. Every key of the recipe can
+be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+"""
+
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from torch.utils.data import DataLoader, Dataset
+
+import zoo
+import zoo.datasets
+from common.data import class_frequencies, class_names_of, labels_of, pixel_spacing, split_of
+from common.errors import told_in_one_line
+from common.quantities import POWERS, quantities_of, quantity_ranges
+from common.recipe import Recipe, parse_recipe
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.anatomy import QUANTITIES, distance_maps
+from zoo.errors import ZooError
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import AnatomyPipeline
+from zoo.pipelines.label_maps import LIMIT_MM
+from zoo.warp import rotation_grid
+
+GRID_FACTOR = 2  # pixels of a label map a side of a position of its distance maps
+STORED_LIMIT_MM = 2 * LIMIT_MM  # so that what zoom brings in is known
+
+
+@dataclasses.dataclass(kw_only=True)
+class AnatomyRecipe(Recipe):
+    """Hyperparameters of a model of label maps."""
+
+    conditions: list[str]
+    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
+    quantity_dropout: float = 0.3  # share of the quantities left open, each by itself
+    open_dropout: float = 0.1  # share of the samples of which all quantities are left open
+    block_out_channels: list[int]
+    attention_levels: list[int] = dataclasses.field(default_factory=list)
+    patch_size: int = 2
+    dropout: float = 0.0
+    channels_last: bool = False
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.0
+    num_inference_steps: int = 15
+    guidance_scale: float = 1.0
+
+
+class DistanceMaps(Dataset):
+    """One split of a dataset with masks: an item has `image`, its distance maps on the grid, `labels`, `quantities`."""
+
+    def __init__(self, split, class_names: dict[str, list[str]]):
+        spacing = pixel_spacing(split)
+        if spacing is None or "mask" not in split.column_names:
+            raise ZooError("dataset: expected masks and a pixel spacing, columns 'mask' and 'pixel_spacing'")
+        masks = torch.from_numpy(zoo.datasets.images(split, "mask")[..., 0])
+        maps = [torch.from_numpy(distance_maps(mask, spacing, STORED_LIMIT_MM)) for mask in masks.numpy()]
+        self.maps = F.avg_pool2d(torch.stack(maps), GRID_FACTOR)  # (n, 3, grid, grid), in mm
+        self.labels = labels_of(split, class_names)
+        self.quantities = quantities_of(masks, spacing)  # (n, number of quantities)
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"image": self.maps[index], "labels": self.labels[index], "quantities": self.quantities[index]}
+
+
+def moved(maps: torch.Tensor, quantities: torch.Tensor, recipe: AnatomyRecipe) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turns and zooms distance maps and their quantities: walls grow like the zoom, areas like its square."""
+    angle = (torch.rand(len(maps), device=maps.device) * 2 - 1) * math.radians(recipe.rotation_degrees)
+    scale = 1 + (torch.rand(len(maps), device=maps.device) * 2 - 1) * recipe.zoom
+    grid = rotation_grid(angle, scale, maps.shape)
+    maps = F.grid_sample(maps, grid, padding_mode="border", align_corners=False) * scale[:, None, None, None]
+    return maps, quantities * scale[:, None] ** quantities.new_tensor(POWERS)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(AnatomyRecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # Data: the patients of `train`, and those of `validation` that decide which weights are kept
+    built = zoo.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume)
+    train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
+    class_names = class_names_of(train_split, recipe.conditions)
+    train, validation = DistanceMaps(train_split, class_names), DistanceMaps(validation_split, class_names)
+    run.describe_dataset(built)
+
+    # Model, noise process, optimiser
+    if recipe.init_from:
+        model = zoo.from_pretrained(recipe.init_from).unet
+    else:
+        model = ConditionalUNet2DModel(
+            conditions=recipe.conditions,
+            class_names=class_names,
+            class_frequencies=class_frequencies(train.labels, class_names),
+            sample_size=train.maps.shape[-1],
+            channels=train.maps.shape[1],
+            block_out_channels=recipe.block_out_channels,
+            attention_levels=recipe.attention_levels,
+            dropout=recipe.dropout,
+            patch_size=recipe.patch_size,
+            quantities=list(QUANTITIES),
+            quantity_ranges=quantity_ranges(train.quantities),
+        )
+    if recipe.channels_last:
+        model.to(memory_format=torch.channels_last)
+    noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
+    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    lr_scheduler = schedule_of(recipe, optimizer, loader)
+    ema = run.average_of(model)
+    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
+    run.start()
+
+    def loss_of(network, maps, labels, quantities, noise, timesteps) -> torch.Tensor:
+        """Mean squared error of the velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
+        clean = (maps / LIMIT_MM).clamp(-1, 1)
+        predicted = network(noising.add_noise(clean, noise, timesteps), timesteps, labels, quantities)
+        return (predicted.float() - noising.get_velocity(clean, noise, timesteps)).square().mean((1, 2, 3))
+
+    def build_pipeline() -> AnatomyPipeline:
+        sampler = DPMSolverMultistepScheduler.from_config(noising.config, lambda_min_clipped=-5.1)
+        return AnatomyPipeline(
+            run.averaged(model, ema),
+            sampler,
+            mask_size=GRID_FACTOR * train.maps.shape[-1],
+            default_steps=recipe.num_inference_steps,
+            default_guidance=recipe.guidance_scale,
+            pixel_spacing_mm=pixel_spacing(train_split),
+        )
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, float]:
+        """The loss over all validation maps, with the same noise and timesteps, spread evenly, each time."""
+        network, generator = run.averaged(model, ema), torch.Generator().manual_seed(0)
+        noise = torch.randn(validation.maps.shape, generator=generator)
+        order = torch.randperm(len(validation), generator=generator) + 0.5
+        timesteps = (order * noising.config.num_train_timesteps / len(validation)).long()
+        parts = (validation.maps, validation.labels, validation.quantities, noise, timesteps)
+        batches = zip(*(part.to(run.device).split(64) for part in parts), strict=True)
+        return {"validation_loss": torch.cat([loss_of(network, *batch) for batch in batches]).mean().item()}
+
+    open_labels = run.accelerator.unwrap_model(model).open_labels
+    for _ in run.epochs():
+        model.train()
+        for batch in run.batches(loader):
+            with run.accelerator.accumulate(model):
+                maps, quantities = moved(batch["image"], batch["quantities"], recipe)
+                labels, device = batch["labels"], maps.device
+                left_open = torch.rand(labels.shape, device=device) < recipe.condition_dropout
+                labels = torch.where(left_open, open_labels, labels)
+                left_open = torch.rand(quantities.shape, device=device) < recipe.quantity_dropout
+                left_open |= torch.rand(len(maps), 1, device=device) < recipe.open_dropout
+                quantities = quantities.masked_fill(left_open, torch.nan)
+                noise = torch.randn_like(maps)
+                timesteps = torch.randint(noising.config.num_train_timesteps, (len(maps),), device=device)
+                with run.accelerator.autocast():
+                    loss = loss_of(model, maps, labels, quantities, noise, timesteps).mean()
+                run.accelerator.backward(loss)
+                run.update(model, optimizer)
+            if run.accelerator.sync_gradients:
+                lr_scheduler.step()
+                ema.step(run.accelerator.unwrap_model(model).parameters())
+            run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

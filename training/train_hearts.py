@@ -1,0 +1,182 @@
+"""Trains a diffusion model that paints images of hearts on their label maps, in two stages by noise level.
+
+    accelerate launch training/train_hearts.py --config training/recipes/hearts-coarse-acdc-128.yaml
+    accelerate launch training/train_hearts.py --config training/recipes/hearts-acdc-128.yaml
+
+The first stage learns the timesteps of much noise, where shapes arise; the second those of little noise, where texture
+does, on finer patches (Balaji et al., 2022, arXiv 2211.01324, section 4.1). Neither depends on the other; the second
+joins both with the model that draws label maps. Every key of the recipe can be overridden (`--epochs 3`); `--resume`
+goes on, `--init_from MODEL` fine-tunes.
+"""
+
+import dataclasses
+
+import torch
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from torch.utils.data import DataLoader
+
+import zoo
+import zoo.datasets
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
+from common.pairs import PairTensors, settle_masks
+from common.recipe import Recipe, parse_recipe
+from common.run import Run
+from common.schedulers import AlgorithmType
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import AnatomyPipeline, HeartPipeline
+from zoo.pipelines.label_maps import LABELS
+
+
+@dataclasses.dataclass(kw_only=True)
+class HeartsRecipe(Recipe):
+    """Hyperparameters of a model that paints hearts. With `coarse` it is the second stage, else the first."""
+
+    anatomy: str  # the model that draws label maps, folder or Hub id
+    coarse: str | None = None  # the model of the first stage
+    boundary_ratio: float = 0.4  # share of the timesteps, those of little noise, that are the second stage's
+    conditions: list[str] = dataclasses.field(default_factory=list)
+    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
+    map_dropout: float = 0.1  # share of the label maps left open
+    block_out_channels: list[int]
+    attention_levels: list[int] = dataclasses.field(default_factory=list)
+    patch_size: int
+    dropout: float = 0.0
+    channels_last: bool = False
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.0
+    algorithm_type: AlgorithmType = "sde-dpmsolver++"
+    num_inference_steps: int = 20
+    guidance_scale: float = 1.0
+
+    @property
+    def sources(self) -> list[str]:
+        """As in the base class, and the model of the first stage."""
+        return [*super().sources, *([self.coarse] if self.coarse else [])]
+
+
+def starting_network(recipe: HeartsRecipe) -> ConditionalUNet2DModel | None:
+    """The network of the stage in the model that the recipe starts from, if it names one.
+
+    Raises:
+        ZooError: If that model paints no hearts, or lacks the stage.
+    """
+    if not recipe.init_from:
+        return None
+    pipe = zoo.from_pretrained(recipe.init_from)
+    if not isinstance(pipe, HeartPipeline) or (recipe.coarse and pipe.unet_2 is None):
+        raise ZooError(f"{recipe.init_from}: expected hearts of both stages, got a {type(pipe).__name__}")
+    return pipe.unet_2 if recipe.coarse else pipe.unet
+
+
+def main(arguments: list[str] | None = None) -> None:
+    recipe, switches = parse_recipe(HeartsRecipe, arguments)
+    if switches.dry_run:
+        print(recipe.to_yaml())
+        return
+
+    # Data: the patients of `train`, and those of `validation` that decide which weights are kept
+    built = zoo.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume)
+    train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
+    class_names = class_names_of(train_split, recipe.conditions)
+    train = PairTensors(ImageTensors(train_split, class_names), train_split)
+    validation = PairTensors(ImageTensors(validation_split, class_names), validation_split)
+    run.describe_dataset(built)
+
+    # The models that this one is joined with
+    drawer = zoo.from_pretrained(recipe.anatomy)
+    if not isinstance(drawer, AnatomyPipeline) or drawer.sample_size != train.images.shape[-1]:
+        raise ZooError(f"{recipe.anatomy}: expected a model of label maps of {train.images.shape[-1]} pixels")
+    coarse = zoo.from_pretrained(recipe.coarse).unet if recipe.coarse else None
+
+    # Model, noise process, optimiser
+    model = starting_network(recipe) or ConditionalUNet2DModel(
+        conditions=recipe.conditions,
+        class_names=class_names,
+        class_frequencies=class_frequencies(train.labels, class_names),
+        sample_size=train.images.shape[-1],
+        channels=train.images.shape[1] - LABELS,
+        map_channels=LABELS,
+        block_out_channels=recipe.block_out_channels,
+        attention_levels=recipe.attention_levels,
+        dropout=recipe.dropout,
+        patch_size=recipe.patch_size,
+    )
+    if recipe.channels_last:
+        model.to(memory_format=torch.channels_last)
+    noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    boundary = round(recipe.boundary_ratio * noising.config.num_train_timesteps)
+    first, last = (0, boundary) if coarse else (boundary, noising.config.num_train_timesteps)
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
+    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    lr_scheduler = schedule_of(recipe, optimizer, loader)
+    ema = run.average_of(model)
+    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
+    run.start()
+
+    def loss_of(network, pairs, labels, noise, timesteps) -> torch.Tensor:
+        """Mean squared error of the image's velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
+        images, maps = pairs[:, :-LABELS], pairs[:, -LABELS:]
+        predicted = network(noising.add_noise(images, noise, timesteps), timesteps, labels, maps=maps)
+        return (predicted.float() - noising.get_velocity(images, noise, timesteps)).square().mean((1, 2, 3))
+
+    def build_pipeline() -> HeartPipeline:
+        solver = {"algorithm_type": recipe.algorithm_type, "lambda_min_clipped": -5.1}
+        trained = run.averaged(model, ema)
+        stages = {"unet_2": trained, "boundary_ratio": recipe.boundary_ratio} if coarse else {}
+        return HeartPipeline(
+            drawer.unet,
+            drawer.scheduler,
+            coarse or trained,
+            DPMSolverMultistepScheduler.from_config(noising.config, **solver),
+            **stages,
+            default_steps=recipe.num_inference_steps,
+            default_anatomy_steps=drawer.config.default_steps,
+            default_guidance=recipe.guidance_scale,
+            anatomy_guidance=drawer.config.default_guidance,
+            pixel_spacing_mm=pixel_spacing(train_split),
+        )
+
+    @torch.no_grad()
+    def evaluate() -> dict[str, float]:
+        """The loss over all validation images, with the same noise and timesteps, spread evenly, each time."""
+        network, generator = run.averaged(model, ema), torch.Generator().manual_seed(0)
+        noise = torch.randn(validation.images[:, :-LABELS].shape, generator=generator)
+        order = torch.randperm(len(validation), generator=generator) + 0.5
+        timesteps = first + (order * (last - first) / len(validation)).long()
+        parts = (validation.images, validation.labels, noise, timesteps)
+        batches = zip(*(part.to(run.device).split(32) for part in parts), strict=True)
+        with run.accelerator.autocast():
+            losses = [loss_of(network, to_network(pairs), *others) for pairs, *others in batches]
+        return {"validation_loss": torch.cat(losses).mean().item()}
+
+    open_labels = run.accelerator.unwrap_model(model).open_labels
+    for _ in run.epochs():
+        model.train()
+        for batch in run.batches(loader):
+            with run.accelerator.accumulate(model):
+                pairs = settle_masks(augment(to_network(batch["image"]), recipe))
+                labels, device = batch["labels"], pairs.device
+                left_open = torch.rand(labels.shape, device=device) < recipe.condition_dropout
+                labels = torch.where(left_open, open_labels, labels)
+                pairs[torch.rand(len(pairs), device=device) < recipe.map_dropout, -LABELS:] = -1
+                noise = torch.randn_like(pairs[:, :-LABELS])
+                timesteps = torch.randint(first, last, (len(pairs),), device=device)
+                with run.accelerator.autocast():
+                    loss = loss_of(model, pairs, labels, noise, timesteps).mean()
+                run.accelerator.backward(loss)
+                run.update(model, optimizer)
+            if run.accelerator.sync_gradients:
+                lr_scheduler.step()
+                ema.step(run.accelerator.unwrap_model(model).parameters())
+            run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()
