@@ -8,10 +8,10 @@ import datasets
 from zoo.datasets.acdc_files import INFO_FILE, find_patients, read_cine, read_frames, read_info
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.classes import chosen
-from zoo.datasets.placement import CENTERS, HOW, Segmenter, basal_first, mask_center, motion_center
+from zoo.datasets.placement import CENTERS, HOW, Segmenter, basal_first, mask_center, motion_center, segmented
 from zoo.datasets.presets import Preset, get_preset
 from zoo.datasets.report import make_report
-from zoo.datasets.scans import Look, segmented, slice_rows
+from zoo.datasets.scans import Look, slice_rows
 from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS
 from zoo.datasets.sources import read_all
 from zoo.datasets.splits import find_duplicates, split_groups
@@ -174,7 +174,8 @@ def read_patient(folder, wanted: Wanted) -> Patient | None:
     elif how == "masks" and has_masks:
         center = mask_center(masks.values())
     elif how == "segmenter":
-        seen = [segmented(volume, look.percentiles, wanted.segment) for volume in frames.values()]
+        around = motion_center([volume.voxels for volume in frames.values()])
+        seen = [segmented(volume, look.percentiles, wanted.segment, around) for volume in frames.values()]
         center = mask_center(seen) if any(mask.any() for mask in seen) else None
     if center is None:
         if how in ("masks", "segmenter"):

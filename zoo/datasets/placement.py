@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection
 import numpy as np
 from scipy import ndimage
 
+from zoo.datasets.resample import intensity_window
+from zoo.datasets.volume import Volume
+
 HOW = {
     "masks": "centroid of the patient's masks",
     "segmenter": "centroid of the segmenter's masks",
@@ -15,6 +18,9 @@ CENTERS = tuple(HOW)  # the best first
 # Labels of slices: `segment(images, spacing)`, float images `(n, height, width)` in [0, 1] and the row and column
 # spacing in mm to uint8 `(n, height, width)` of 0 to 3, or of 0 alone where no heart is seen
 Segmenter = Callable[[np.ndarray, tuple[float, float]], np.ndarray]
+
+
+FIELD = 200.0  # mm
 
 
 def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
@@ -38,6 +44,28 @@ def motion_center(frames: list[np.ndarray]) -> tuple[float, float] | None:
         return None
     motion = ndimage.gaussian_filter(motion, 5)
     return ndimage.center_of_mass(motion * (motion >= np.quantile(motion, 0.95)))
+
+
+def segmented(
+    volume: Volume, percentiles: tuple[float, float], segment: Segmenter, around: tuple[float, float] | None = None
+) -> np.ndarray:
+    """What a segmenter sees in a stack: uint8 `(slices, height, width)` of 0 to 3.
+
+    Args:
+        volume: One frame.
+        percentiles: Of the volume, which become 0 and 1.
+        segment: The segmenter; it is given the square of `FIELD` mm around the place, as far as there is one.
+        around: Row and column near which the heart is; the middle if `None`.
+    """
+    voxels = intensity_window(volume.voxels, percentiles)
+    around = around or [(side - 1) / 2 for side in voxels.shape[1:]]
+    window = []
+    for place, side, spacing in zip(around, voxels.shape[1:], volume.spacing, strict=True):
+        start = int(np.clip(place - FIELD / spacing / 2, 0, None))
+        window.append(slice(start, min(side, start + int(FIELD / spacing) + 1)))
+    labels = np.zeros(voxels.shape, np.uint8)
+    labels[:, *window] = segment(voxels[:, *window], volume.spacing)
+    return labels
 
 
 def basal_first(masks: Collection[np.ndarray]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo import png
-from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center
+from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import PHASES, slice_level
 from zoo.datasets.volume import Volume
@@ -161,7 +161,9 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     if look.predict and look.segment is not None:
         for frame in frames:
             if frame.mask is None:
-                frame.mask, frame.predicted = _segmented(frame.volume, look), True
+                around = motion_center(list(volume.voxels)) if volume.num_frames > 1 else None
+                found = segmented(frame.volume, look.percentiles, look.segment, around)
+                frame.mask, frame.predicted = found, True
     if look.phases:
         if all(frame.phase is None for frame in frames):
             raise ZooError(f"{scan.name}: its phase is unknown; expected ED or ES in names, in --labels or by --frames")
@@ -180,7 +182,8 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
         if len(marked) > 1:
             masks = {index: labels[index] for index in marked}
         else:
-            masks = {index: _segmented(volume.frame(index), look) for index in range(count)}
+            around = motion_center(list(volume.voxels))
+            masks = {i: segmented(volume.frame(i), look.percentiles, look.segment, around) for i in range(count)}
         sizes = {index: cavity_size(found) for index, found in masks.items()}
         if max(sizes.values()) > min(sizes.values()):
             phases = {max(sizes, key=sizes.get) + 1: "ED", min(sizes, key=sizes.get) + 1: "ES"}
@@ -237,25 +240,20 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
     return labels
 
 
-def _segmented(volume: Volume, look: Look) -> np.ndarray:
-    return segmented(volume, look.percentiles, look.segment)
-
-
-def segmented(volume: Volume, percentiles: tuple[float, float], segment: Segmenter) -> np.ndarray:
-    """What a segmenter sees in a stack: uint8 `(slices, height, width)` of 0 to 3."""
-    return segment(intensity_window(volume.voxels, percentiles), volume.spacing)
-
-
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
     """How the heart was found, and its row and column in frames of one grid."""
     height, width = frames[0].volume.voxels.shape[1:]
     middle = ((height - 1) / 2, (width - 1) / 2)
     if look.center is None and look.spacing is None:  # all of the slice is kept
         return "image", middle
+    moving = motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None
     ways = {
         "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
-        "segmenter": lambda: look.segment and _of_masks([_segmented(frame.volume, look) for frame in frames]),
-        "motion": lambda: motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None,
+        "segmenter": lambda: (
+            look.segment
+            and _of_masks([segmented(frame.volume, look.percentiles, look.segment, moving) for frame in frames])
+        ),
+        "motion": lambda: moving,
         "image": lambda: middle,
     }
     for how in [look.center] if look.center else ways:
