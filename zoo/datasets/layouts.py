@@ -364,4 +364,5 @@ def _is_person(word: str, kind: str) -> bool:
 def says_something(word: str) -> bool:
     """Whether the name of a folder that holds all others is a class, a split, a role or a patient."""
     low = word.lower()
-    return is_class(word) or low in SPLIT_WORDS or low in IMAGE_WORDS | MASK_WORDS or _is_person(word, PICTURES)
+    known = low in SPLIT_WORDS or low in IMAGE_WORDS | MASK_WORDS or re.fullmatch(r"pt?\d+", low)
+    return bool(known or is_class(word) or _is_person(word, PICTURES))

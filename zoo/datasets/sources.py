@@ -132,20 +132,26 @@ def find_files(
         inner = folder.is_dir() and not says_something(folder.name)
         return inner and any(child.is_dir() for child in _visible(folder))
 
+    above = (_place(root),)
     children = _visible(root)
-    while len(children) == 1 and wraps(children[0]):
+    while len(children) == 1 and wraps(children[0]) and _place(children[0]) not in above:
+        above = (*above, _place(children[0]))
         children = _visible(children[0])
     found = {}
-    stack = [(child.name, child, ()) for child in children]
+    stack = [(child.name, child, above) for child in children]
     while stack:
         name, path, above = stack.pop()
         if path.is_dir():
-            place = os.path.realpath(path) if isinstance(path, Path) else name
-            if place not in above:
+            if (place := _place(path)) not in above:
                 stack += [(f"{name}/{child.name}", child, (*above, place)) for child in _visible(path)]
         elif path.is_file() and (endings is None or path.name.lower().endswith(endings)):
             found[unicodedata.normalize("NFC", name)] = path
     return dict(sorted(found.items()))
+
+
+def _place(folder: Path | zipfile.Path) -> str:
+    """Where a folder really is, whatever links led to it."""
+    return os.path.realpath(folder) if isinstance(folder, Path) else str(folder)
 
 
 def _visible(folder) -> list:
