@@ -223,3 +223,20 @@ def test_the_report_says_what_was_taken_for_what(tmp_path):
         "lengths are those of pixdim",
     ):
         assert line in report, report
+
+
+def test_pictures_are_labelled_by_a_table_of_files(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        array = np.random.default_rng(number).integers(0, 255, (9, 9), dtype=np.uint8)
+        Image.fromarray(array).save(tmp_path / "in" / f"{number}.png")
+    table = tmp_path / "labels.csv"
+    table.write_text("file,class\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(6)))
+    built = build(tmp_path / "in", labels=table, size=9)
+    assert built.dataset["train"].features["label"].names == ["a", "b"]
+    assert sorted(row["label"] for row in every(built)) == [0, 0, 0, 1, 1, 1]
+    table.write_text("file,class\n0.png,a\n")
+    with pytest.raises(ZooError, match="labels.csv: has no class of 1.png"):
+        build(tmp_path / "in", labels=table)

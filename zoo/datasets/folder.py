@@ -96,10 +96,12 @@ def build_folder(
     if kind == PICTURES:
         if spacing is not None or preset is not None:
             raise ZooError(f"{source}: pictures have no millimetres; expected no spacing")
-        if labels is not None or frames is not None or phases is not None or segment is not None:
-            raise ZooError(f"{source}: pictures have no patients' table and no frames; expected none of those options")
+        if frames is not None or phases is not None or segment is not None or mask_labels is not None:
+            raise ZooError(f"{source}: pictures have no frames, phases and heart; expected none of those options")
         layout = read_layout(list(kinds), PICTURES, folders)
         layout.aside += aside
+        if labels is not None:
+            _label_pictures(layout, labels)
         masks = _complete_masks(layout)
         return build_pictures(
             files, info, size=size, channels=channels, layout=layout, masks=masks, classes=classes, **how
@@ -245,6 +247,17 @@ def _add_info_files(scans: list[Scan], files: dict, rules: dict[str, str]) -> No
         else:
             scan.phase = phases.get(scan.frame)
         rules |= {"class": INFO_FILE, "phase": INFO_FILE}
+
+
+def _label_pictures(layout: Layout, path) -> None:
+    """The classes of pictures by a table of files or patients, in place."""
+    table, of_files = read_labels(path)
+    for name, picture in layout.entries.items():
+        entry = labels_for(table, of_files, picture.patient, name)
+        if entry is None or entry.pathology is None:
+            raise ZooError(f"{path}: has no class of {name}; expected one of every picture")
+        picture.label = entry.pathology
+    layout.rules["class"] = f"the table {Path(path).name}"
 
 
 def _add_labels(scans: list[Scan], path, rules: dict[str, str], skip_bad: bool) -> list[dict]:
