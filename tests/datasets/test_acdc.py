@@ -129,6 +129,13 @@ def test_height_with_or_without_decimals(acdc):
     assert only(build(acdc), "patient001")["height"][0] == 175
 
 
+def test_names_may_be_in_capitals(acdc):
+    expected = build(acdc).info["fingerprint"]
+    for path in sorted((acdc / "training" / "patient001").glob("*.nii.gz")):
+        path.rename(path.with_name(path.name.upper()))
+    assert build(acdc).info["fingerprint"] == expected
+
+
 def test_slices_with_empty_masks_are_kept(acdc):
     mask = heart()
     mask[..., -1] = 0

@@ -54,6 +54,9 @@ def test_split_folders_with_classes_and_patients():
         names[1]: {"patient": "patient001", "label": "HCM", "split": "train", "phase": "ES"},
         names[2]: {"patient": "patient009", "label": "NOR", "split": "test"},
     }
+    found = told(["train/a/1.nii", "train/b/2.nii", "test/a/3.nii", "test/b/4.nii"])
+    assert {entry["label"] for entry in found.values()} == {"a", "b"}
+    assert len({entry["patient"] for entry in found.values()}) == 4
     with pytest.raises(ZooError, match="c.nii: lies in none of the split folders"):
         read_layout(["train/p1/a.nii", "test/p2/b.nii", "c.nii"], VOLUMES)
 

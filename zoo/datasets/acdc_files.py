@@ -140,7 +140,8 @@ def read_cine(folder, info: PatientInfo, like: Volume) -> dict[int, Volume] | No
 
 
 def _find(folder, stem: str):
-    return next((path for ending in (".nii.gz", ".nii") if (path := folder / (stem + ending)).exists()), None)
+    wanted = [f"{stem}{ending}".lower() for ending in (".nii.gz", ".nii")]
+    return next((path for path in folder.iterdir() if path.name.lower() in wanted), None)
 
 
 def _read_mask(path, image: Volume) -> np.ndarray:

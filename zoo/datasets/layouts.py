@@ -323,6 +323,11 @@ def _assign_folders(names, entries, rests, folders, used, places) -> None:
     members = defaultdict(list)
     for name in names:
         members[rests[name]].append(name)
+    splits = defaultdict(set)
+    for name in names:
+        splits[rests[name][0]].add(places[name].split)
+    if folders is None and any(len(found) > 1 for found in splits.values()):
+        folders = "classes"  # no patient lies in train and in test
     several = [
         each for each in members.values() if len({base_of(_plain_stem(name, places[name])) for name in each}) > 1
     ]
