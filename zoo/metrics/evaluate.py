@@ -24,6 +24,7 @@ from zoo.metrics import (
     items,
     projection,
     references,
+    unpaired,
     utility,
 )
 from zoo.metrics.cache import Cache
@@ -41,7 +42,18 @@ from zoo.progress import track
 
 SCHEMA_VERSION = 1
 ROWS_VERSION = 4  # of the reference rows that a cache keeps; goes up when their figures or names change
-GROUPS = ("cost", "copying", "diversity", "distribution", "projection", "anatomy", "conditioning", "items", "utility")
+GROUPS = (
+    "cost",
+    "copying",
+    "diversity",
+    "distribution",
+    "projection",
+    "unpaired",
+    "anatomy",
+    "conditioning",
+    "items",
+    "utility",
+)
 LONG_GROUPS = {"utility"}  # dozens of trainings, so only if asked for by name
 
 # Measured on one core at 64x64: an image through the extractor, its comparison with a training image, 1,000 pairs.
@@ -86,9 +98,9 @@ def evaluate(
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
-            `projection`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default, which takes
-            dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional one no
-            `conditioning`, one without classes and masks no `utility`, and images that are not of hearts have no
+            `projection`, `unpaired`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default,
+            which takes dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional
+            one no `conditioning`, one without classes and masks no `utility`, and images that are not of hearts have no
             `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
             are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
@@ -359,6 +371,15 @@ class _Evaluation:
         depends_on = [SCHEMA_VERSION, self.weights, self.data.info["fingerprint"], self.split, self.seed, settings]
         measure = partial(projection.projection_group, self.pipe, targets, self.seed, progress=self.progress)
         return self.model_cache.json("projection", depends_on, measure), rows
+
+    def measure_unpaired(self) -> tuple[dict, dict]:
+        samples = self.samples
+        self._announce("unpaired", f"{len(samples):,} samples beside random and nearest {self.split} images")
+        rows = self._references(
+            "unpaired",
+            lambda: {name: unpaired.unpaired_row(images, self.reference, self.seed) for name, images in self._rows()},
+        )
+        return unpaired.unpaired_row(samples, self.reference, self.seed), rows
 
     def measure_anatomy(self) -> tuple[dict, dict]:
         seconds = (len(self.samples) + len(self.reference)) * SECONDS_PER_HEART
