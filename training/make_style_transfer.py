@@ -3,8 +3,9 @@
     python training/make_style_transfer.py --config training/recipes/style-transfer-acdc-64.yaml
     python training/publish.py outputs/runs/style-transfer-acdc-64
 
-Nothing is trained: Gram matrices are averaged over the images of `train`. No image is in what is written. Every key of
-the recipe can be overridden (`--style_weight 10`).
+Nothing is trained: Gram matrices are averaged over the images of `train`, and no image is in what is written; or, with
+`style: nearest`, the images are kept, which makes a model for this machine alone. Every key of the recipe can be
+overridden (`--style_weight 10`).
 """
 
 import dataclasses
@@ -42,6 +43,8 @@ class StyleRecipe:
     learning_rate: float = 0.01
     num_iterations: int = 100
     optimizer: str = "adam"
+    style_loss: str = "relative"
+    style: str = "mean"  # over the training images, or that of the nearest one
 
     def to_yaml(self) -> str:
         """The resolved recipe, as it can be given to `--config` again."""
