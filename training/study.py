@@ -35,10 +35,10 @@ from common.study_plan import System, narrow, read_study, recipe_of, systems_of
 from common.study_record import find_record, is_done, keep_record
 from common.study_report import PICTURE_ROWS, by_dataset, draw_beside_originals, write_report
 from common.study_table import Row, besides_table, study_table
+from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.files import write_atomic
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.tables import update_section
+from zoo.published.metrics_file import load_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES, LEAST_SAMPLES = 1000, 50

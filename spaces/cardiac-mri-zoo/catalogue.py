@@ -10,10 +10,10 @@ import torch
 
 import zoo
 from zoo.errors import ZooError
-from zoo.hub import layout
-from zoo.hub.loading import DESCRIPTION, find_folder
-from zoo.hub.tables import list_models
-from zoo.pipelines import PIPELINES
+from zoo.pipelines.auto import published_classes
+from zoo.published import layout
+from zoo.published.loading import DESCRIPTION, find_folder
+from zoo.published.places import list_models
 
 VARIABLE = "ZOO_MODELS"
 PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
@@ -58,7 +58,7 @@ class Catalogue:
     @cached_property
     def indices(self) -> dict[str, tuple[type, dict]]:
         """Class and index of each model. One that cannot be read is left out here; loading it says why."""
-        classes = {layout.published_name(cls): cls for cls in PIPELINES.values()}
+        classes = published_classes()
         found = {}
         for name in self.sources:
             try:

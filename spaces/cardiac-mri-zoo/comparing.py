@@ -14,14 +14,14 @@ from PIL import Image
 
 from catalogue import Catalogue
 from sampling import default_request, draw
+from zoo.cards.columns import COLUMNS, measured
+from zoo.cards.results import Table, notes, results, title
+from zoo.cards.tables_html import html_rows
+from zoo.cards.trilemma import draw_trilemma
 from zoo.errors import ZooError
 from zoo.figures import image_grid
-from zoo.hub.columns import COLUMNS, measured
-from zoo.hub.layout import INDEX_FILE
-from zoo.hub.metrics_file import METRICS_FILE, load_metrics
-from zoo.hub.tables import Table, notes, results, title
-from zoo.hub.tables_html import html_rows
-from zoo.hub.trilemma import draw_trilemma
+from zoo.published.layout import INDEX_FILE
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 NOTHING = "None of these models has been evaluated yet."
 SAMPLES = 4  # of each model
@@ -130,7 +130,7 @@ def _read_results(folders: tuple[tuple[str, Path], ...], changed: tuple[int, ...
 
 
 def table_html(table: Table) -> str:
-    """One table of `zoo.hub.tables.results` with the figures that say most; reference rows keep their place on top."""
+    """One table of `zoo.cards.results` with the figures that say most; reference rows keep their place on top."""
     dataset, rows = table
     columns = measured([column for column in COLUMNS if column.headline], rows)
     headings = "".join(

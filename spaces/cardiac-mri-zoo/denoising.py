@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from sampling import Request, after_each_step
-from zoo.hub.samples import class_arguments
 from zoo.pipelines import sample_generators
 from zoo.png import to_uint8
+from zoo.samples import class_arguments
 
 MAX_MOMENTS = 25
 

@@ -10,8 +10,8 @@ from zoo import png
 from zoo.datasets import save
 from zoo.datasets.built import assemble
 from zoo.datasets.schema import SPACING
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.sources import source_of
+from zoo.published.metrics_file import load_metrics
+from zoo.sources import source_of
 
 
 def write_archives(samples: Samples, png_dir: Path, work_dir: Path) -> dict[str, Path]:

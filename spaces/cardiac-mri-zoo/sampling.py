@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.hub.samples import LIST_FILE, write_samples
+from zoo.samples import LIST_FILE, write_samples
 
 MAX_COUNT = 16
 MAX_SEED = 2**32 - 1

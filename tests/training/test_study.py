@@ -14,7 +14,7 @@ import study
 import zoo.datasets
 from common.study_plan import STUDIES, narrow, recipe_of, systems_of
 from zoo.errors import ZooError
-from zoo.hub.metrics_file import save
+from zoo.published.metrics_file import save
 
 DIFFUSION = """
 name: ignored

@@ -17,8 +17,8 @@ from common.study_plan import System
 from zoo.errors import ZooError
 from zoo.figures import image_grid, pictures
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.metrics_file import METRICS_FILE, load_metrics
 from zoo.pipelines import sample_generators
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 RECORD_FILE, LOG_FILE, CURVES_FILE, SAMPLES_FILE = "study.json", "training.jsonl", "curves.png", "samples.png"
 SAMPLES, GAP = 8, 2

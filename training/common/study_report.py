@@ -8,8 +8,8 @@ import numpy as np
 from common.study_plan import System
 from common.study_record import CURVES_FILE, Record
 from common.study_table import Row, besides_table, judges_table, markdown, study_table
+from zoo.cards.figures_text import duration, text
 from zoo.files import write_atomic
-from zoo.hub.figures_text import duration, text
 
 PICTURE_ROWS = 3
 Done = list[tuple[System, Record]]

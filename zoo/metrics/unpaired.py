@@ -4,8 +4,11 @@ Study A prints SSIM, CC and MSE "between real and generated images". Against a r
 against the nearest one copies too; the mean image and real images scored alike show it. They are not projections.
 """
 
+from functools import partial
+
 import torch
 
+from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import cc, mse, ssim
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure
@@ -35,3 +38,15 @@ def unpaired_row(images: ImageSet, reference: ImageSet, seed: int, batch_size: i
             for name, metric in METRICS.items():
                 found[f"{name}_{pair}"].append(metric(own, others))
     return {key: mean_figure(torch.cat(values), images.ids) for key, values in found.items()}
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `unpaired`: the samples, and the reference rows beside them."""
+    samples = run.samples
+    run.announce("unpaired", f"{len(samples):,} samples beside random and nearest {run.split} images")
+    row = partial(unpaired_row, reference=run.reference, seed=run.seed)
+    rows = run.references("unpaired", lambda: {name: row(images) for name, images in run.rows()})
+    return row(samples), rows
+
+
+GROUP = Group("unpaired", measure)

@@ -71,7 +71,7 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
     @property
     def quantities(self) -> dict[str, dict[str, float]]:
         """The quantities that may be asked for, by name with its unit: their `min` and `max` in the training images."""
-        return self.unet.config.quantities
+        return {name: self.unet.config.quantity_ranges[name] for name in self.unet.config.quantities}
 
     @property
     def default_settings(self) -> dict:
