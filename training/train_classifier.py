@@ -17,6 +17,7 @@ import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.networks import NetworkRun, vary_intensity
+from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -33,6 +34,7 @@ class ClassifierRecipe(Recipe):
     block_out_channels: list[int] | None = None  # of SkinLesNet
     hidden_sizes: list[int] | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
     backbone: str | None = None  # trained weights of a ResNet, a folder or Hub id
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     label_smoothing: float = 0.0
@@ -108,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Model, optimiser
     network = build_network(recipe, train, class_names, pixel_spacing(train_split))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = build_optimizer(recipe.optimizer, trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)

@@ -7,6 +7,7 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 """
 
 import dataclasses
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ import zoo.hub.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.networks import MaskedImages, NetworkRun, vary_intensity
+from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -32,6 +34,8 @@ class SegmenterRecipe(Recipe):
 
     block_out_channels: list[int]
     class_names: list[str] = dataclasses.field(default_factory=lambda: list(STRUCTURES))  # by the labels of the masks
+    loss: Literal["dice_cross_entropy", "mse"] = "dice_cross_entropy"  # mse is that of soft maps, as in study C
+    optimizer: OptimizerName = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     intensity: float = 0.0  # largest change of brightness, contrast and gamma
@@ -54,6 +58,20 @@ def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, re
     moved = augment(torch.cat([images, layers], dim=1), recipe)
     images, layers = moved.split([images.shape[1], num_classes], dim=1)
     return vary_intensity(images, recipe), layers.argmax(1)
+
+
+def soft_map_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Mean squared error between the soft maps of the labels and the masks, as study C trains its U-Net.
+
+    Args:
+        logits (`torch.Tensor` of shape `(batch_size, num_classes, height, width)`): Scores.
+        masks (`torch.Tensor` of shape `(batch_size, height, width)`): Labels, int64.
+    """
+    wanted = F.one_hot(masks, logits.shape[1]).movedim(-1, 1)
+    return F.mse_loss(logits.float().softmax(1), wanted.float())
+
+
+LOSSES = {"dice_cross_entropy": segmentation_loss, "mse": soft_map_loss}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,7 +105,8 @@ def main(arguments: list[str] | None = None) -> None:
     num_classes = len(network.config.class_names)
     if (largest := train.masks.max().item()) >= num_classes:
         raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    weights, rate = network.parameters(), recipe.learning_rate
+    optimizer = build_optimizer(recipe.optimizer, weights, rate, weight_decay=recipe.weight_decay)
     loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
     network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
@@ -110,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
             with run.accelerator.accumulate(network):
                 images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe)
                 with run.accelerator.autocast():
-                    loss = segmentation_loss(network(images), masks)
+                    loss = LOSSES[recipe.loss](network(images), masks)
                 run.accelerator.backward(loss)
                 run.update(network, optimizer)
             if run.accelerator.sync_gradients:

@@ -40,6 +40,14 @@ _NAMES = {
     "checkpoint_mb": "checkpoint (MB)",
     "hog_svm": "HOG + SVM",
     "cnn": "CNN",
+    "hog_svm_study_c": "HOG + SVM of study C",
+    "skinlesnet_study_c": "SkinLesNet of study C",
+    "ssim_random": "SSIM to a random real image",
+    "cc_random": "CC to a random real image",
+    "mse_random": "MSE to a random real image",
+    "ssim_nearest": "SSIM to the nearest real image",
+    "cc_nearest": "CC to the nearest real image",
+    "mse_nearest": "MSE to the nearest real image",
 }
 _OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
 _SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_")
