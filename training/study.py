@@ -33,12 +33,13 @@ from common.shell import ONE_PROCESS, Shell, resume_or_clear
 from common.study_hours import hours_table, time_training
 from common.study_plan import System, narrow, read_study, recipe_of, systems_of
 from common.study_record import find_record, is_done, keep_record
-from common.study_report import PICTURE_ROWS, by_dataset, draw_beside_originals, write_report
+from common.study_report import PICTURE_ROWS, by_dataset, draw_beside_originals, draw_segmentations, write_report
 from common.study_table import Row, besides_table, study_table
+from common.study_weights import why_no_weights
 from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.files import write_atomic
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES, LEAST_SAMPLES = 1000, 50
@@ -105,7 +106,7 @@ class Study(Shell):
         rows = []
         for system in self.systems:
             reason = self.prepare(system)
-            script = None if reason or system.made_of else self.script(system)
+            script = None if reason or system.bases else self.script(system)
             rows.append((system, reason, script and time_training(self, script, self.recipe(system), system)))
         return hours_table(rows)
 
@@ -117,11 +118,11 @@ class Study(Shell):
         if recipe is None:
             return f"no recipe {self.recipe(system)}"
         origin = recipe
-        if system.made_of:
-            (base,) = systems_of(self.about, [system.made_of])
-            origin = recipe_of(base, self.recipes)
-            if origin is None:
-                return f"no recipe of {system.made_of}, which it is made of"
+        for base in systems_of(self.about, system.bases) if system.bases else ():
+            base_recipe = recipe_of(base, self.recipes)
+            if base_recipe is None:
+                return f"no recipe of {base.key}, which it is made of"
+            origin = base_recipe if system.sampler else origin
         if system.data in self.datasets:
             source = self.built(self.datasets[system.data], system, Path(origin["dataset"]).name)
         elif system.data == "acdc":
@@ -135,6 +136,8 @@ class Study(Shell):
             system.dataset = self.chosen_of(source, system)
         except ZooError as error:
             return str(error)
+        if system.weights and (reason := why_no_weights(system.weights, recipe)):
+            return reason
         info = zoo.datasets.load(system.dataset).info
         system.folder = self.output / f"{info['preset']}-{self.fraction:g}" / system.key
         length = max(1, round(recipe[system.unit] * self.fraction))
@@ -149,9 +152,12 @@ class Study(Shell):
         if not (source / "zoo_dataset.json").is_file():
             chosen = ["--preset", preset]
             folder = self.output / "data" / preset
-            if system.classes and system.data != "acdc":  # big downloads, of which the rest would be read for nothing
+            if system.data == "mednist":  # of a big download the other classes would be read for nothing
                 chosen = ["--classes", ",".join(system.classes)]
                 folder = self.output / "data" / "-".join([system.data, *system.classes])
+            elif system.data == "isic":
+                chosen = ["--undersample"]  # as the study does
+                folder = self.output / "data" / "isic-64"
             if not folder.exists():
                 self.say(f"Building {folder.name}")
                 self.command("cardiac-zoo", "data", system.data, "--source", source, *chosen, "--output", folder)
@@ -169,16 +175,21 @@ class Study(Shell):
         if is_done(system, find_record(self.reports, system.key), evaluated):
             self.say(f"{system.title} is finished already: {self.reports / system.key}")
             return None
-        if system.made_of and not self.base(system).is_dir():
-            return f"the weights of {system.made_of}, which it is made of, are not here; run both with --only"
-        self.train(system)
-        self.evaluate(system, evaluated)
+        if missing := [key for key in system.bases if not self.base(system, key).is_dir()]:
+            return f"the weights of {missing[0]}, which it is made of, are not here; run both with --only"
+        if system.utility:
+            self.measure_utility(system, evaluated)
+        else:
+            self.train(system)
+            self.evaluate(system, evaluated)
         keep_record(system, self.reports, evaluated)
         return None
 
-    def base(self, system: System) -> Path:
-        """The model that a system is made of."""
-        return system.folder.with_name(system.made_of) / "pipeline"
+    def base(self, system: System, key: str) -> Path:
+        """The model of another system that this one needs."""
+        (base,) = systems_of(self.about, [key])
+        info = zoo.datasets.load(system.dataset).info
+        return self.output / f"{info['preset']}-{self.fraction:g}" / base.key / "pipeline"
 
     def evaluated(self, system: System) -> dict:
         """How a system is judged: number of samples, and in which groups if not in all."""
@@ -211,18 +222,30 @@ class Study(Shell):
         if system.sampler:
             sampler = system.sampler | {system.unit: system.length}
             chosen = [word for key, value in sampler.items() for word in (f"--{key}", value)]
-            run = self.base(system).parent
+            run = self.base(system, system.made_of).parent
             self.command("python", "training/publish.py", run, "--dtype", "float32", *where, *chosen)
         else:
             chosen = ["--config", self.recipe(system), "--dataset", system.dataset, *where]
             chosen += [f"--{system.unit}", system.length]
             if system.made_of:
-                self.command("python", f"training/{system.script}", *chosen, "--content_model", self.base(system))
+                self.command(
+                    "python", f"training/{system.script}", *chosen, "--content_model", self.base(system, system.made_of)
+                )
             else:
                 self.command(*self.script(system), *chosen, *resume)
         if not system.model.is_dir():
             raise ZooError(f"{system.folder}: the training ended without a model")
         self.remember(system, {"plan": system.plan, "trained": True})
+
+    def measure_utility(self, system: System, wanted: dict) -> None:
+        """CAS and NAS of systems that make one class each, by the classifiers of the study."""
+        self.say(f"Judging {system.title}")
+        names = system.utility["models"]
+        models = [self.base(system, key) for key in names.values()]
+        options = ["--classes", ",".join(names), "--study-c", "--dataset", system.dataset]
+        options += ["--num-samples", wanted["samples"], "--cache", self.output / "cache"]
+        system.folder.mkdir(parents=True, exist_ok=True)
+        self.command("cardiac-zoo", "utility", *models, *options, "--output", system.folder / METRICS_FILE)
 
     def evaluate(self, system: System, wanted: dict) -> None:
         """Measures a system on the test split, once."""
@@ -257,11 +280,17 @@ class Study(Shell):
                 left_out.append(self.left_out.get(system.key, f"{system.title}: not yet"))
         path = write_report(self.about, done, left_out, self.commands, self.reports)
         self.say(f"Done: {path}")
-        self.show_originals([(system, record) for system, record in done if not system.judge])
+        self.show_originals([(system, record) for system, record in done if system.makes_images])
         return path
 
     def show_originals(self, done: list) -> None:
-        """The samples once more beside real images, for this machine alone."""
+        """The samples once more beside real images, and what a segmenter sees in these, for this machine alone."""
+        for system in self.systems:
+            if system.judge and system.dataset and (system.model / "config.json").is_file():
+                test = zoo.datasets.load(system.dataset).dataset["test"]
+                if "mask" in test.column_names and "segmenter" in system.script:
+                    picture = draw_segmentations(system.model, test, self.output / f"{system.key}.png")
+                    self.say(f"With real images, not for publishing: {picture}")
         here = {zoo.datasets.load(s.dataset).info["fingerprint"]: s.dataset for s in self.systems if s.dataset}
         for number, members in enumerate(by_dataset(done)):
             if folder := here.get(members[0][1].plan["dataset"]):
@@ -289,7 +318,7 @@ def published_section(name: str, root: Path = Path("model_cards"), reports: Path
     about, rows, also = read_study(name), {}, []
     reports = reports or Path(f"training/reports/study_{name}")
     for system in systems_of(about):
-        if system.judge:
+        if not system.makes_images:
             continue
         record, folder = find_record(reports, system.key), root / system.published
         if record is not None:

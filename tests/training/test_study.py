@@ -176,6 +176,77 @@ def test_a_style_transfer_is_made_of_the_studys_own_cvae(typed, tiny, tmp_path):
     assert "encoder: the weights of cvae, which it is made of, are not here" in text
 
 
+LESION_NETS = {
+    "unet-isic-64": """
+name: ignored
+dataset: outputs/data/isic-64
+class_names: [background, lesion]
+block_out_channels: [8, 8]
+loss: mse
+optimizer: adam
+epochs: 100
+batch_size: 8
+""",
+    "skinlesnet-isic-64": """
+name: ignored
+dataset: outputs/data/isic-64
+conditions: [label]
+optimizer: adam
+epochs: 100
+batch_size: 8
+block_out_channels: [4, 4]
+""",
+}
+
+
+@pytest.fixture
+def lesions(tmp_path):
+    """Drawn lesions with masks, dark ones malignant, as `cardiac-zoo data isic` leaves them."""
+    source = tmp_path / "ISIC"
+    lines = ["image_id,lesion_id,dx,label"]
+    for folder in ("images", "masks"):
+        (source / folder).mkdir(parents=True)
+    for number in range(60):
+        shade = np.random.default_rng(number).integers(150, 200, (80, 100, 3)).astype(np.uint8)
+        mask = np.zeros((80, 100), np.uint8)
+        mask[25:55, 35:65] = 255
+        shade[mask > 0] = (60, 20, 20) if number % 2 else (120, 70, 60)
+        Image.fromarray(shade).save(source / "images" / f"ISIC_{number:03d}.jpg", quality=95)
+        Image.fromarray(mask).save(source / "masks" / f"ISIC_{number:03d}_segmentation.png")
+        lines.append(f"ISIC_{number:03d},L_{number},{'mel,malignant' if number % 2 else 'nv,benign'}")
+    (source / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return source
+
+
+def test_study_c_has_its_judges_and_two_models_taken_together(typed, lesions, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo.metrics.utility.study_c.EPOCHS", 1)
+    monkeypatch.setattr("zoo.metrics.utility.study_c.GRID", {"C": [1.0], "kernel": ["linear"]})
+    recipes = tmp_path / "study_c"
+    recipes.mkdir()
+    for key, text in LESION_NETS.items():
+        (recipes / f"{key}.yaml").write_text(text)
+    (recipes / "resnet50-isic-64.yaml").write_text("dataset: outputs/data/isic-64\nbackbone: /nowhere\n")
+    for name in ("malignant", "benign"):
+        text = DIFFUSION.replace("acdc-64", f"isic-64-{name}").replace("batch_size: 32", "batch_size: 8")
+        (recipes / f"ddpm-isic-{name}-64.yaml").write_text(text)
+    only = ["unet-isic-64", "resnet50-isic-64", "skinlesnet-isic-64", "cas"]
+    only += ["ddpm-isic-malignant-64", "ddpm-isic-benign-64"]
+    one = study.Study("c", 0.01, {"isic": lesions}, only, recipes, tmp_path / "out")
+    text = one.run().read_text()
+    assert "- ResNet50, lesions: not run here: weights (/nowhere is neither a folder" in text
+    for network, reported in (("SkinLesNet, lesions", "98.35 %"), ("U-Net, lesions", "–")):
+        assert f"| {network} | {reported} | " in text
+    assert "| CAS, SkinLesNet | 0.71 / 0.67 / 0.74 / 0.71 | 0." in text
+    assert "| real images alone, HOG + SVM | – | " in text
+    assert "- SkinLesNet, lesions: " in text and "- CAS and NAS of lesions, nas_hog_svm_study_c: " in text
+    assert "**isic-64, malignant alone: " in text and "**isic-64, benign alone: " in text
+    assert (tmp_path / "out" / "unet-isic-64.png").is_file()  # with real images
+    assert not list((tmp_path / "out" / "reports").rglob("unet-isic-64.png"))
+    again = len(typed)
+    study.Study("c", 0.01, {"isic": lesions}, only, recipes, tmp_path / "out").run()
+    assert len(typed) == again
+
+
 def prepared(one, key: str):
     (system,) = [system for system in one.systems if system.key == key]
     assert one.prepare(system) is None

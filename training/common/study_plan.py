@@ -30,7 +30,9 @@ class System:
         samples (`int`, *optional*): How many it is judged by, if not as many as the others.
         groups (`str`, *optional*): In which groups it is judged, if not in all.
         judge (`bool`): Whether it is a network that judges images rather than one that makes them.
-        weights (`str`): What trained weights it needs, in words, if it needs any.
+        utility (`dict`): Of CAS and NAS of two systems or more: `models`, each the key of a system by the class that it
+            makes, the preset `dataset` that classifiers are tested on, and the number of `samples`.
+        weights (`str`): What trained weights of others it needs: `vgg19` or `resnet50`.
         reported (`dict`): The study's figures by their names there.
         also (`str`): What else the study reports.
         differs (`str`): How ours differs, where the recipe or the study leaves no choice.
@@ -50,6 +52,7 @@ class System:
     samples: int | None = None
     groups: str | None = None
     judge: bool = False
+    utility: dict = field(default_factory=dict)
     weights: str = ""
     reported: dict = field(default_factory=dict)
     also: str = ""
@@ -61,6 +64,8 @@ class System:
     @property
     def unit(self) -> str:
         """What the fraction is one of: the length of its training, or of each of its samplings if it has none."""
+        if self.utility:
+            return "samples"
         return "num_inference_steps" if self.sampler else "num_iterations" if self.made_of else "epochs"
 
     @property
@@ -73,9 +78,18 @@ class System:
         return self.plan["recipe"][self.unit]
 
     @property
+    def makes_images(self) -> bool:
+        return not (self.judge or self.utility)
+
+    @property
+    def bases(self) -> list[str]:
+        """The keys of the trained systems that it needs."""
+        return [self.made_of] if self.made_of else list(self.utility.get("models", {}).values())
+
+    @property
     def model(self) -> Path:
         """The folder of the model that comes out."""
-        return self.folder if self.sampler else self.folder / "pipeline"
+        return self.folder if self.sampler or self.utility else self.folder / "pipeline"
 
     @property
     def published(self) -> str:
@@ -112,9 +126,9 @@ def systems_of(about: dict, only: list[str] | None = None) -> list[System]:
 
 
 def recipe_of(system: System, recipes: Path) -> dict | None:
-    """The recipe of a system as a mapping, `None` if there is no such file; that of a sampler is its own."""
-    if system.sampler:
-        return system.sampler
+    """The recipe of a system as a mapping, `None` if there is no such file; what is not trained has its own."""
+    if system.sampler or system.utility:
+        return system.sampler or system.utility
     file = recipes / f"{system.recipe or system.key}.yaml"
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
 

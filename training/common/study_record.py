@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import zoo
 from common.origin import copy_origin
 from common.study_plan import System
+from zoo.cli.shared import load_model
 from zoo.errors import ZooError
 from zoo.figures import image_grid, pictures
 from zoo.files import atomic_folder, write_atomic
@@ -88,11 +88,11 @@ def is_done(system: System, record: Record | None, evaluated: dict) -> bool:
 def keep_record(system: System, reports: Path, evaluated: dict) -> Record:
     """Keeps a system that is trained and judged."""
     with atomic_folder(reports / system.key) as folder:
-        if not system.sampler:  # the log is the one of what was trained
+        if not system.sampler and not system.utility:  # the log is the one of what was trained
             copy_origin(system.folder, folder)
         shutil.copyfile(system.model / METRICS_FILE, folder / METRICS_FILE)
-        if not system.judge:
-            pipe = zoo.from_pretrained(system.model)
+        if system.makes_images:
+            pipe = load_model(system.model)
             pipe.set_progress_bar_config(disable=True)
             output = pipe(SAMPLES, generator=sample_generators(0, range(SAMPLES)), output_type="np")
             image_grid(pictures(output), columns=SAMPLES, gap=GAP).save(folder / SAMPLES_FILE)

@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+import torch
 
+import zoo.datasets
 from common.study_plan import System
 from common.study_record import CURVES_FILE, Record
-from common.study_table import Row, besides_table, judges_table, markdown, study_table
+from common.study_table import Row, besides_table, judges_table, markdown, study_table, utility_table
 from zoo.cards.figures_text import duration, text
 from zoo.files import write_atomic
+from zoo.published.networks import load_judge
 
 PICTURE_ROWS = 3
 Done = list[tuple[System, Record]]
@@ -27,7 +30,7 @@ def write_report(about: dict, done: Done, left_out: list[str], commands: list[st
     parts += ["## What they can and cannot mean", about["reading"].strip()]
     if differs := [f"- {system.title}: {system.differs}" for system, _ in done if system.differs]:
         parts.append("\n".join(["## How ours differs", "", *differs]))
-    if made := [pair for pair in done if not pair[0].judge]:
+    if made := [pair for pair in done if pair[0].makes_images]:
         parts += ["## Pictures", *draw_samples(made, folder)]
     if curves := [curve for curve in (curves_of(*pair) for pair in done) if curve]:
         parts += ["## Loss curves", *curves]
@@ -47,7 +50,7 @@ def by_dataset(done: Done) -> list[Done]:
 def tables(about: dict, done: Done) -> list[str]:
     """Tables of the generators of each dataset, and one of the networks that judge, each under its title."""
     parts = []
-    for members in by_dataset([pair for pair in done if not pair[0].judge]):
+    for members in by_dataset([pair for pair in done if pair[0].makes_images]):
         dataset, rows = members[0][1].metrics["dataset"], list(map(_row, members))
         alone = ", ".join(name for names in members[0][0].chosen.values() for name in names)
         of = f", {alone} alone" if alone else ""
@@ -57,7 +60,24 @@ def tables(about: dict, done: Done) -> list[str]:
             parts += [about["besides_title"], besides]
     if judges := [_row(pair) for pair in done if pair[0].judge]:
         parts += ["**Networks that judge**", judges_table(about["judges"], judges)]
-    return parts
+    for system, record in done:
+        if system.utility:
+            table = utility_table(about["utility"], system.reported, record.metrics["utility"])
+            parts += [f"**{system.title}**: accuracy / precision / recall / F1", table]
+    return parts + confusions(done)
+
+
+def confusions(done: Done) -> list[str]:
+    """The confusion matrices of what classifies, where there are two classes."""
+    lines = []
+    for system, record in done:
+        groups = [record.metrics.get("classification", {}), *record.metrics.get("utility", {}).values()]
+        for name, group in zip(["", *record.metrics.get("utility", {})], groups, strict=True):
+            for key, matrix in group.items() if isinstance(group, dict) else ():
+                if key.endswith("confusion"):
+                    rows = " / ".join(", ".join(f"{count:.4g}" for count in row) for row in matrix)
+                    lines.append(f"- {system.title}{f', {name}' if name else ''}: {rows}")
+    return ["\n".join(["Confusion matrices, a row a true class:", "", *lines])] if lines else []
 
 
 def _row(pair: tuple[System, Record]) -> Row:
@@ -84,7 +104,7 @@ def ran_table(done: Done) -> str:
                 f"epoch {training['epochs']}" if log and "epochs" in training else "–",
                 f"{log[-1]['images_seen'] if log else training.get('images_seen', 0):,}",
                 "–" if seconds is None else duration(seconds),
-                f"{record.evaluated['samples']:,}" if not system.judge else "–",
+                "–" if system.judge else f"{record.evaluated['samples']:,}",
                 training.get("hardware", "–"),
             ]
         )
@@ -121,6 +141,30 @@ def draw_beside_originals(done: Done, originals: np.ndarray, path: Path) -> Path
     figure = Figure(figsize=(1.5 * len(columns), 1.5 * PICTURE_ROWS + 0.3), layout="constrained")
     _draw_columns(figure, columns)
     path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def draw_segmentations(folder: Path, rows, path: Path) -> Path:
+    """As figure 5.19 of study C: images, their masks, those that a segmenter finds, and these laid over the images.
+
+    Args:
+        folder (`Path`): Of the segmenter.
+        rows (`datasets.Dataset`): With `image` and `mask`.
+        path (`Path`): Of the picture, which shows real images and is not for publishing.
+    """
+    from matplotlib.figure import Figure
+
+    chosen = rows.select(np.linspace(0, len(rows) - 1, PICTURE_ROWS + 2)[1:-1].round().astype(int))
+    images, masks = zoo.datasets.images(chosen), zoo.datasets.images(chosen, "mask")[..., 0]
+    judge = load_judge(folder, "segmenter")
+    found = judge.masks(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+    shades = 255 // (len(judge.network.config.class_names) - 1)
+    overlaid = images.repeat(3 // images.shape[-1], axis=-1).copy()
+    overlaid[..., 0] = np.where(found > 0, 255, overlaid[..., 0])
+    columns = {"image": images, "mask": masks * shades, "prediction": found * shades, "overlaid": overlaid}
+    figure = Figure(figsize=(1.5 * len(columns), 1.5 * PICTURE_ROWS + 0.3), layout="constrained")
+    _draw_columns(figure, columns)
     figure.savefig(path, dpi=100)
     return path
 

@@ -58,6 +58,27 @@ def judges_table(figures: Figures, rows: list[Row]) -> str:
     return markdown(["Network", *_heads(figures), "Full report"], lines)
 
 
+ARMS = {"baseline": "real images alone", "cas": "CAS", "nas": "NAS"}
+SCORES = ("accuracy", "precision", "recall", "f1")
+
+
+def utility_table(classifiers: dict[str, str], reported: dict, group: dict) -> str:
+    """Accuracy, precision, recall and F1 of classifiers trained on samples, real images and both, as Markdown.
+
+    Args:
+        classifiers (`dict[str, str]`): How the study calls each, and its name in group `utility`.
+        reported (`dict`): The study's figures as text.
+        group (`dict`): Group `utility` of ours.
+    """
+    lines = []
+    for title, classifier in classifiers.items():
+        for arm, words in ARMS.items():
+            figure, name = group.get(f"{arm}_{classifier}", {}), f"{words}, {title}"
+            ours = " / ".join(f"{figure[key]['value']:.3f}" if key in figure else "–" for key in SCORES)
+            lines.append([name, str(reported.get(name, "–")), ours])
+    return markdown(["Trained on", "study", "here"], lines)
+
+
 def besides_table(figures: Figures, rows: list[Row]) -> str:
     """Figures of ours that a study does not print, as Markdown; empty if nobody has them."""
     figures = _known(figures, rows)

@@ -53,6 +53,7 @@ _OF_REAL = "_real"  # ending of a figure of real images beside that of the sampl
 _SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_")
 # Of figures with an extractor, or a pathology, behind them; a longer prefix before the one that it begins with
 _PREFIXES = {
+    "fd_train_": "Fréchet distance to training images",
     "fd_": "Fréchet distance",
     "kid_": "KID",
     "cmmd_": "CMMD",

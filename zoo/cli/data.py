@@ -30,6 +30,9 @@ def data(
     channels: Annotated[int | None, typer.Option(help="1 for grey, 3 for colour; for folder.")] = None,
     spacing: Annotated[float | None, typer.Option(help="Side of a pixel in mm; for a folder of volumes.")] = None,
     classes: Annotated[str | None, typer.Option(help="Which, separated by commas; for mednist and isic.")] = None,
+    undersample: Annotated[
+        bool, typer.Option("--undersample", help="As many benign images as malignant ones; for isic.")
+    ] = False,
     num_patients: Annotated[int | None, typer.Option(min=1, help="How many to draw; for phantom.")] = None,
     all_frames: Annotated[bool, typer.Option("--all-frames", help="Every cine frame; for acdc.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out and list them.")] = False,
@@ -51,6 +54,7 @@ def data(
         "channels": channels,
         "spacing": spacing,
         "classes": classes.split(",") if classes else None,
+        "undersample": undersample or None,
         "num_patients": num_patients,
         "all_frames": all_frames or None,
         "skip_bad": skip_bad or None,
@@ -67,6 +71,8 @@ def data(
     datasets.save(built, output)
     counts = ", ".join(f"{split['num_images']:,} {name}" for name, split in built.info["splits"].items())
     typer.echo(f"{output}: {counts} images")
+    if grouped := built.info.get("split_by"):
+        typer.echo(f"split by {', '.join(f'{kind}: {count:,} images' for kind, count in grouped.items())}")
     for group in built.info.get("duplicates", []):
         typer.echo(f"identical images, kept in one split: {', '.join(group)}")
     for skipped in built.info.get("skipped", []):
