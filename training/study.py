@@ -233,6 +233,9 @@ class Study(Shell):
                 )
             else:
                 self.command(*self.script(system), *chosen, *resume)
+        if system.judge:
+            out = ["--dtype", "float32", "--output_dir", system.model.parent]
+            self.command("python", "training/publish_network.py", system.folder, *out)
         if not system.model.is_dir():
             raise ZooError(f"{system.folder}: the training ended without a model")
         self.remember(system, {"plan": system.plan, "trained": True})

@@ -89,6 +89,8 @@ class System:
     @property
     def model(self) -> Path:
         """The folder of the model that comes out."""
+        if self.judge:
+            return self.folder / "published" / self.key
         return self.folder if self.sampler or self.utility else self.folder / "pipeline"
 
     @property

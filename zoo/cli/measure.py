@@ -42,6 +42,9 @@ def evaluate(
     extractor: Annotated[
         list[str] | None, typer.Option(help="In whose features, such as inception_v3 for FID; may be repeated.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of the one extractor: file for inception_v3, folder or Hub id for dinov2, clip.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a picture of likely copies and real images.")] = None,
     output: Annotated[Path | None, typer.Option(help="Metrics file to add to, instead of the model's own.")] = None,
 ) -> None:
@@ -56,6 +59,8 @@ def evaluate(
     from zoo.published import layout, metrics_file
     from zoo.published.loading import find_folder
 
+    if weights is not None and len(extractor or []) != 1:
+        raise ZooError(f"--weights: expected one --extractor that they are of, got {len(extractor or [])}")
     folder = find_folder(model)
     if output is None and folder != Path(model):
         raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
@@ -75,7 +80,7 @@ def evaluate(
             groups=groups.split(",") if groups else None,
             segmenter=segmenter,
             classifier=classifier,
-            extractors=[load_extractor(name) for name in extractor or []],
+            extractors=[load_extractor(name, weights) for name in extractor or []],
             model_dir=folder,
             cache_dir=cache,
             report_dir=report,
