@@ -14,6 +14,7 @@ import study
 import zoo.datasets
 from common.study_plan import STUDIES, narrow, recipe_of, systems_of
 from zoo.errors import ZooError
+from zoo.metrics import diversity
 from zoo.published.metrics_file import save
 
 DIFFUSION = """
@@ -51,6 +52,13 @@ dataset: outputs/data/acdc-64
 content_model: overridden
 num_iterations: 300
 """
+
+
+@pytest.fixture(autouse=True)
+def few_pairs(monkeypatch):
+    """1,000 pairs take a while."""
+    pairs = diversity.random_pairs
+    monkeypatch.setattr(diversity, "random_pairs", lambda ids, seed: pairs(ids, seed, 20))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What must be true of a model's folder before it is published. A model is a generator or a single network."""
 
+import json
 import re
 import shutil
 import tempfile
@@ -61,7 +62,19 @@ def check_model(folder: Path) -> dict[str, Path]:
         if name not in files or files[name].read_text() != text:
             raise ZooError(f"{folder / name}: not what this version writes; `cardiac-zoo code {folder}` does")
     check_card(folder)
+    check_private(folder)
     return files
+
+
+def check_private(folder: Path) -> None:
+    """Refuses a style transfer that holds real images as its style: they may be patients'.
+
+    Raises:
+        ZooError: If a component of the model does.
+    """
+    for config in folder.glob(f"*/{layout.CONFIG_FILE}"):
+        if json.loads(config.read_text()).get("_class_name") == "StyleImages":
+            raise ZooError(f"{config.parent}: holds real images; a style transfer of style 'mean' can be published")
 
 
 def check_weights(folder: Path, files: dict[str, Path]) -> None:
