@@ -64,9 +64,7 @@ def style_sweep(
     seed: Annotated[int, typer.Option(help="Content image i depends on it and on i alone.")] = 0,
     feature_network: Annotated[str | None, typer.Option(help="cvae-encoder, efficientnet-lite0, vgg19.")] = None,
     style_weight: Annotated[str, typer.Option(help="Separated by commas, as all below.")] = "0.01,0.1,1,10,100",
-    content_weight: Annotated[
-        str, typer.Option(help="Of a relative loss the ratio of the weights is what counts.")
-    ] = "1",
+    content_weight: Annotated[str, typer.Option(help="Of a relative loss their ratio is what counts.")] = "1",
     learning_rate: Annotated[str, typer.Option(help="Of the model's own optimizer.")] = "0.05,0.01,0.005,0.001",
     iterations: Annotated[int, typer.Option(min=1, help="Steps; 1000 in the study.")] = 100,
     style_loss: Annotated[
