@@ -182,3 +182,21 @@ def test_a_strip_ends_in_the_samples(name, request):
 def test_a_strip_shows_no_more_moments_than_there_are(conditional_ddpm):
     strip = denoising_strip(conditional_ddpm, count=1, columns=10, num_inference_steps=3)
     assert strip.size == (3 * 10 - 2, 8)
+
+
+def test_what_was_asked_for_in_millimetres_stands_in_the_lists(hearts, tmp_path):
+    folder = write_samples(
+        hearts, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0}, with_masks=True, format="nifti"
+    )
+    rows = list(csv.DictReader((folder / "samples.csv").open()))
+    assert [row["wall_thickness_mm"] for row in rows] == ["12.0", "12.0"]
+    image, mask = (nibabel.load(folder / rows[0][column]) for column in ("file", "mask"))
+    np.testing.assert_array_equal(image.affine, mask.affine)
+    with pytest.raises(ZooError, match="^wall_thickness_mm: expected 4 to 20, got 30.0$"):
+        write_samples(hearts, tmp_path / "other", 2, quantities={"wall_thickness_mm": 30.0})
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_model_that_takes_no_millimetres_says_so(acgan, tmp_path):
+    with pytest.raises(ZooError, match="^wall_thickness_mm: not a quantity of this model, which has none$"):
+        write_samples(acgan, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0})

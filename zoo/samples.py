@@ -30,6 +30,7 @@ def write_samples(
     batch_size: int = 16,
     format: str = "png",
     with_masks: bool = False,
+    quantities: dict[str, float] | None = None,
     progress: bool = True,
     **settings,
 ) -> Path:
@@ -53,6 +54,8 @@ def write_samples(
             uint8, of the same shape, NIfTI with the same affine. `metadata.csv` then names both files of each pair, so
             that `datasets.load_dataset("imagefolder", data_dir=…)` reads PNG as columns `image` and `mask`, and
             `"niftifolder"` NIfTI as `nifti` and `mask`.
+        quantities (`dict[str, float]`, *optional*): What is asked for in millimetres, by name with the unit, such as
+            `{"wall_thickness_mm": 18}`; of models that take them. Each is a column of the lists.
         progress (`bool`): Shows a bar on stderr.
         settings: Keywords of the pipeline's call, such as `num_inference_steps`.
 
@@ -64,6 +67,9 @@ def write_samples(
         raise ZooError(f"count and batch size: expected at least 1, got {count} and {batch_size}")
     if with_masks and not hasattr(pipe, "num_labels"):
         raise ZooError(f"masks: expected a model of images with masks, got one of family {pipe.family}")
+    quantities, known = quantities or {}, getattr(pipe, "quantities", {})
+    if unknown := sorted(quantities.keys() - known.keys()):
+        raise ZooError(f"{unknown[0]}: not a quantity of this model, which has {', '.join(known) or 'none'}")
     suffix, write = _writer(pipe, format)
     call = class_arguments(pipe, classes or {})
     batches = [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
@@ -74,7 +80,7 @@ def write_samples(
             drawn = _class_names(pipe, call, sample_generators(seed, indices))
             generators = sample_generators(seed, indices)
             try:
-                output = pipe(len(indices), generator=generators, output_type="np", **call, **settings)
+                output = pipe(len(indices), generator=generators, output_type="np", **call, **quantities, **settings)
             except (ValueError, TypeError) as error:  # an argument that this model does not take
                 raise ZooError(str(error)) from error
             for number, (index, names) in enumerate(zip(indices, drawn, strict=True)):
@@ -83,8 +89,8 @@ def write_samples(
                 if with_masks:
                     files.append(f"{index:05d}{MASK_SUFFIX}{suffix}")
                     write(folder / files[1], output.masks[number, ..., None])
-                rows.append([*files, seed, index, *names])
-        columns = ["seed", "index", *pipe.class_names]
+                rows.append([*files, seed, index, *names, *quantities.values()])
+        columns = ["seed", "index", *pipe.class_names, *quantities]
         _write_table(folder / LIST_FILE, ["file", "mask", *columns] if with_masks else ["file", *columns], rows)
         if with_masks:
             _write_table(folder / PAIRS_FILE, ["file_name", "mask_file_name", *columns], rows)

@@ -7,6 +7,7 @@ import datasets
 import yaml
 
 import zoo.datasets
+from common.yaml_file import read_yaml
 from zoo.datasets.built import BuiltDataset, assemble
 from zoo.errors import ZooError
 
@@ -132,7 +133,7 @@ def recipe_of(system: System, recipes: Path) -> dict | None:
     if system.sampler or system.utility:
         return system.sampler or system.utility
     file = recipes / f"{system.recipe or system.key}.yaml"
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_yaml(file) if file.is_file() else None
 
 
 def narrowed(built: BuiltDataset, classes: list[str] | None = None, phases: list[str] | None = None) -> BuiltDataset:

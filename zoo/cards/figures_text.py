@@ -31,6 +31,7 @@ _NAMES = {
     "lv_rv_ratio": "LV/RV area ratio",
     "segmenter_dice": "Dice of the segmenter itself",
     "mask_agreement_dice": "Dice of masks and segmenter",
+    "mask_dice": "Dice of asked-for masks, all images together",
     "latent_dimensions": "free latent dimensions",
     "samples_per_second_batch_1": "samples/s, batch 1",
     "samples_per_second_batch_16": "samples/s, batch 16",
@@ -85,6 +86,7 @@ _PREFIXES = {
     "cas_": "CAS",
     "nas_": "NAS",
     "dice_shared_generator_": "Dice with pairs of a generator of all patients",
+    "mask_dice_": "Dice of asked-for masks",
     "dice_same_data_": "Dice with pairs of a generator of the same patients",
 }
 

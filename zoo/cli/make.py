@@ -25,6 +25,11 @@ def generate(
     pathology: Annotated[str | None, typer.Option("--class", help="Pathology or label, by name.")] = None,
     phase: Annotated[str | None, typer.Option(help="ED or ES.")] = None,
     slice_level: Annotated[str | None, typer.Option(help="basal, mid or apical.")] = None,
+    wall_thickness: Annotated[float | None, typer.Option(help="Mean wall in mm, of models of hearts to order.")] = None,
+    septal_wall: Annotated[float | None, typer.Option(help="Septum in mm; likewise.")] = None,
+    lateral_wall: Annotated[float | None, typer.Option(help="Lateral wall in mm; likewise.")] = None,
+    cavity_area: Annotated[float | None, typer.Option(help="Left ventricle in mm²; likewise.")] = None,
+    rv_area: Annotated[float | None, typer.Option(help="Right ventricle in mm²; likewise.")] = None,
     seed: Annotated[int, typer.Option(help="Sample i depends on it and on i alone.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps of a diffusion model.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale of a conditional diffusion model.")] = None,
@@ -41,6 +46,13 @@ def generate(
     pipe = load_model(model, revision)
     asked = {next(iter(pipe.class_names), "class"): pathology, "phase": phase, "slice_level": slice_level}
     settings = {"num_inference_steps": steps, "guidance_scale": guidance}
+    quantities = {
+        "wall_thickness_mm": wall_thickness,
+        "septal_wall_mm": septal_wall,
+        "lateral_wall_mm": lateral_wall,
+        "cavity_area_mm2": cavity_area,
+        "rv_area_mm2": rv_area,
+    }
     samples.write_samples(
         pipe,
         output,
@@ -50,6 +62,7 @@ def generate(
         batch_size=batch_size,
         format=format.value,
         with_masks=with_masks,
+        quantities={name: value for name, value in quantities.items() if value is not None},
         **{name: value for name, value in settings.items() if value is not None},
     )
     typer.echo(f"{output}: {count} {'images with masks' if with_masks else 'images'} and {samples.LIST_FILE}")

@@ -10,6 +10,7 @@ from zoo.files import sha256
 from zoo.metrics import (
     anatomy,
     conditioning,
+    control,
     copy_report,
     copying,
     cost,
@@ -36,6 +37,7 @@ GROUPS = (
     unpaired.GROUP,
     anatomy.GROUP,
     conditioning.GROUP,
+    control.GROUP,
     items.GROUP,
     utility.GROUP,
 )
@@ -77,11 +79,11 @@ def evaluate(
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
-            `projection`, `unpaired`, `anatomy`, `conditioning`, `items` and `utility`; all but the last by default,
-            which takes dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional
-            one no `conditioning`, one without classes and masks no `utility`, and images that are not of hearts have no
-            `anatomy`. Where no judge was trained on the dataset, `anatomy` and `conditioning` are measured only if they
-            are asked for by name.
+            `projection`, `unpaired`, `anatomy`, `conditioning`, `control`, `items` and `utility`; all but the last by
+            default, which takes dozens of trainings. A pipeline without `project` has no group `projection`, an
+            unconditional one no `conditioning`, one that takes no masks no `control`, one without classes and masks no
+            `utility`, and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset,
+            `anatomy` and `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
             EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`
@@ -111,6 +113,7 @@ def evaluate(
     names = [group.name for group in GROUPS]
     if unknown := [name for name in groups or () if name not in names]:
         raise ZooError(f"groups: unknown group {unknown[0]!r}, expected some of {', '.join(names)}")
+    report_dir = None if report_dir is None else copy_report.check_folder(report_dir, model_dir)
     check_compatible(data, pipe.sample_size, pipe.num_channels)
     model_dir = None if model_dir is None else Path(model_dir)
     files = [] if model_dir is None else sorted(model_dir.rglob("*.safetensors"))
@@ -132,7 +135,7 @@ def evaluate(
             cache=Cache(cache_dir),
             model_cache=Cache(cache_dir if weights else None),  # without hashes no model is known again
             feature_dir=cache_dir or scratch,
-            report_dir=None if report_dir is None else copy_report.check_folder(report_dir, model_dir),
+            report_dir=report_dir,
             utility_seeds=utility_seeds,
             same_data=same_data or {},
             progress=progress,
@@ -143,7 +146,8 @@ def evaluate(
 def _report(run: Context, asked: Sequence[str] | None) -> dict:
     """Measures the groups one after the other."""
     wanted = [group for group in GROUPS if (not group.is_long if asked is None else group.name in asked)]
-    chosen = [group for group in wanted if group.why_not(run) is None]
+    fitting = getattr(run.pipe, "measured_by", [group.name for group in GROUPS])
+    chosen = [group for group in wanted if group.name in fitting and group.why_not(run) is None]
     names = {group.name for group in chosen}
     if "distribution" in names and not run.extractors:
         trained = [TrainedExtractor(judge) for judge in (run.segmenter, run.classifier) if judge is not None]

@@ -33,6 +33,7 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
     """
 
     family = "anatomy"
+    measured_by = ("cost", "control")  # the groups of the protocol that label maps have
     model_cpu_offload_seq = "unet"
 
     def __init__(
