@@ -26,6 +26,8 @@ space: setup
 # A whole study: every system trained with its own recipe, judged, and laid beside the study's figures: outputs/study_*/.
 # DATASET (ACDC), DATASET_MEDNIST and DATASET_ISIC are folders of `cardiac-zoo data`, or the downloads. FRACTION=1.0 is the
 # study itself, days to weeks on a CPU; the defaults are an epoch or a few of each system, which shows that all of it runs.
+# ONLY="gan dcgan" runs some systems, REPORTS=DIR keeps what is finished for another sitting, DRY_RUN=1 prints the hours,
+# LAUNCH="--num_processes 8 --multi_gpu" goes to accelerate launch.
 study-a: FRACTION ?= 0.02
 study-b: FRACTION ?= 0.0005
 study-c: FRACTION ?= 0.01
@@ -33,7 +35,8 @@ study-a study-b study-c: setup
 	$(BIN)/python training/study.py $(@:study-%=%) --fraction $(FRACTION) \
 		$(if $(DATASET),--dataset "$(DATASET)") \
 		$(if $(DATASET_MEDNIST),--dataset_mednist "$(DATASET_MEDNIST)") \
-		$(if $(DATASET_ISIC),--dataset_isic "$(DATASET_ISIC)")
+		$(if $(DATASET_ISIC),--dataset_isic "$(DATASET_ISIC)") $(if $(ONLY),--only $(ONLY)) \
+		$(if $(REPORTS),--reports "$(REPORTS)") $(if $(LAUNCH),--launch="$(LAUNCH)") $(if $(DRY_RUN),--dry_run)
 
 # Where root may install it, the browser that tests drive; without one they are skipped.
 browser:

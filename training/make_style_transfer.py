@@ -3,8 +3,9 @@
     python training/make_style_transfer.py --config training/recipes/style-transfer-acdc-64.yaml
     python training/publish.py outputs/runs/style-transfer-acdc-64
 
-Nothing is trained: Gram matrices are averaged over the images of `train`. No image is in what is written. Every key of
-the recipe can be overridden (`--style_weight 10`).
+Nothing is trained: Gram matrices are averaged over the images of `train`, and no image is in what is written; or, with
+`style: nearest`, the images are kept, which makes a model for this machine alone. Every key of the recipe can be
+overridden (`--style_weight 10`).
 """
 
 import json
@@ -41,6 +42,8 @@ class StyleRecipe(Settings):
     learning_rate: PositiveFloat = 0.01
     num_iterations: PositiveInt = 100
     optimizer: Literal["adam", "momentum"] = "adam"
+    style_loss: Literal["relative", "gram", "maps"] = "relative"
+    style: Literal["mean", "nearest"] = "mean"  # over the training images, or that of the nearest one
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="the folder of the run")
     parser.add_argument("--output_dir", type=Path, default=Path("model_cards"))
+    parser.add_argument("--name", help="of the published folder, the run's by default")
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of the stored weights")
     parser.add_argument("--scheduler", help="a scheduler class of diffusers, the default sampler from now on")
     parser.add_argument("--algorithm_type", choices=get_args(AlgorithmType), help="of the default sampler")
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     source = options.run / "pipeline"
     pipe = zoo.from_pretrained(source)
+    if getattr(pipe, "holds_style_images", False):
+        raise ZooError(f"{source}: holds real images as its style; a model of style 'mean' can be published")
     chosen = {key: getattr(options, key) for key in DEFAULTS if getattr(options, key) is not None}
     for key, value in chosen.items():
         if DEFAULTS[key] not in pipe.config:
@@ -67,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         chosen["algorithm_type"] = options.algorithm_type
 
     metrics = json.loads((source / "metrics.json").read_text())
+    metrics["model"]["name"] = options.name or metrics["model"]["name"]
     target = options.output_dir / metrics["model"]["name"]
     with atomic_folder(target) as folder:
         pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))

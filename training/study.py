@@ -2,106 +2,68 @@
 
     python training/study.py a --fraction 1.0 --dataset outputs/data/acdc-64
 
-`make study-a`, `study-b` and `study-c` type this; `outputs/study_a/report.md` is what comes out. At a fraction of 1.0
-each system is trained for as many epochs as in its study and judged with all groups of the protocol at 1,000 samples. A
-smaller fraction is a trial of the machinery: that share of the epochs (at least one; of the iterations of a style
-transfer) and of the samples (at least 50), and no Fréchet distances, which the protocol refuses at other counts. A
-model that is finished is not trained again.
+`make study-a`, `study-b` and `study-c` type this; `outputs/study_a/reports/README.md` is what comes out. At a fraction
+of 1.0 each system is trained for as many epochs as in its study and judged with all groups of the protocol at 1,000
+samples. A smaller fraction is a trial: that share of the epochs (at least one; of the iterations of a style transfer)
+and of the samples (at least 50), and no Fréchet distances, which the protocol refuses at other counts.
 
-    python training/study.py a --published README.md
+A study may take several sittings, on several machines: `--only` runs some systems, and what `--reports` keeps of those
+that are finished (figures, log, curves, samples, no weights) is neither trained nor judged again.
 
-lays the figures of the published models beside the study's instead, between the markers of a page.
+    python training/study.py a --only gan dcgan --dataset outputs/data/acdc-64 --reports training/reports/study_a
+
+`--dry_run` times each training for some seconds and says how many hours all of it takes.
+
+    python training/study.py a --update README.md
+
+lays what is kept in `training/reports` beside the study's figures, between the markers of a page.
 """
 
 import argparse
 import json
 import os
-import shutil
-from dataclasses import dataclass, field
+import shlex
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-import zoo
 import zoo.datasets
-import zoo.hub.datasets
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell, resume_or_clear
-from common.study_table import Row, study_table
-from common.yaml_file import read_yaml
+from common.study_hours import hours_table, time_training
+from common.study_plan import System, narrow, read_study, recipe_of, systems_of
+from common.study_record import find_record, is_done, keep_record
+from common.study_report import PICTURE_ROWS, by_dataset, draw_beside_originals, draw_segmentations, write_report
+from common.study_table import Row, besides_table, study_table
+from common.study_weights import why_no_weights
 from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.files import write_atomic
-from zoo.hardware import describe_hardware
-from zoo.pipelines import sample_generators
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = Path(__file__).with_name("studies.yaml")
 SAMPLES, LEAST_SAMPLES = 1000, 50
-TRIAL_GROUPS = "cost,copying,diversity,projection"
-PICTURE_ROWS = 3
+TRIAL_GROUPS = "cost,copying,diversity,projection,unpaired"
 # The sources of data, by what the option is called
 OPTIONS = {"acdc": "dataset", "mednist": "dataset_mednist", "isic": "dataset_isic"}
 
 
-@dataclass
-class System:
-    """One row of a study: what `studies.yaml` says of it, and what has become of it here.
-
-    Args:
-        key (`str`): The name of its recipe and of its run's folder.
-        title (`str`): As the study calls it.
-        script (`str`): The training script.
-        made_of (`str`, *optional*): The key of the trained system that this one is configured of, without training.
-        data (`str`): Where its images come from: `acdc`, `mednist` or `isic`.
-        classes (`str`, *optional*): The only class that it is trained on.
-        reported (`dict`): The study's figures by their names there.
-        also (`str`): What else the study reports.
-        dataset, folder (`Path`): What it is trained on, and its run.
-        plan (`dict`): Recipe, length and fingerprint of the dataset: a run that was begun by another plan is another.
-    """
-
-    key: str
-    title: str
-    script: str
-    data: str
-    made_of: str | None = None
-    classes: str | None = None
-    reported: dict = field(default_factory=dict)
-    also: str = ""
-    dataset: Path | None = None
-    folder: Path | None = None
-    plan: dict = field(default_factory=dict)
-
-    @property
-    def unit(self) -> str:
-        """What the fraction is one of: the length of its training, or of each of its samplings if it has none."""
-        return "num_iterations" if self.made_of else "epochs"
-
-    @property
-    def length(self) -> int:
-        return self.plan[self.unit]
-
-    @property
-    def metrics(self) -> dict:
-        return load_metrics(self.folder / "pipeline")
-
-
 class Study(Shell):
-    """One run of a study. The working directory is the project's root.
+    """One sitting of a study. The working directory is the project's root.
 
     Args:
         name (`str`): `a`, `b` or `c`.
         fraction (`float`): The share of each recipe's epochs, above 0.
         datasets (`dict[str, Path]`): For `acdc`, `mednist` and `isic` a folder written by `cardiac-zoo data`, or the
             download. Without ACDC the phantom stands in; a system without its data is left out.
+        only (`list[str]`, *optional*): The systems to run; all by default.
         recipes (`Path`, *optional*): The folder of the recipes; the study's own by default.
         output (`Path`, *optional*): The folder to write.
+        reports (`Path`, *optional*): Where finished systems and the report are kept; `reports` in `output` by default.
+        launch (`str`): Options of `accelerate launch`; one process by default.
 
     Raises:
-        ZooError: If the study is unknown, the fraction is not positive or a folder is missing.
+        ZooError: If the study or a system is unknown, the fraction is not positive or a folder is missing.
     """
 
     def __init__(
@@ -109,78 +71,136 @@ class Study(Shell):
         name: str,
         fraction: float,
         datasets: dict[str, Path],
+        only: list[str] | None = None,
         recipes: Path | None = None,
         output: Path | None = None,
+        reports: Path | None = None,
+        launch: str = "",
     ):
         super().__init__()
-        about = _about(name)
+        self.about = read_study(name)
         if not fraction > 0:
             raise ZooError(f"--fraction: expected a number above 0, got {fraction}")
         for kind, folder in datasets.items():
             if not folder.exists():
                 raise ZooError(f"--{OPTIONS[kind]}: {folder} not found")
-        self.about, self.fraction, self.datasets = about, fraction, datasets
+        self.fraction, self.datasets = fraction, datasets
         self.recipes = recipes or Path(f"training/recipes/study_{name}")
         self.output = output or Path(f"outputs/study_{name}")
-        self.systems = [System(key, **entry) for key, entry in self.about["systems"].items()]
+        self.reports = reports or self.output / "reports"
+        self.launch = shlex.split(launch) or ONE_PROCESS
+        self.systems = systems_of(self.about, only)
         self.samples = min(SAMPLES, max(LEAST_SAMPLES, round(SAMPLES * fraction)))
-        self.skipped: list[str] = []
+        self.left_out: dict[str, str] = {}
 
     def run(self) -> Path:
         """Does all of it and returns the report's path."""
-        done = []
         for system in self.systems:
-            if reason := self.prepare(system):
-                self.skipped.append(f"{system.title}: {reason}")
-                self.say(f"Left out: {self.skipped[-1]}")
-                continue
-            self.train(system)
-            self.evaluate(system)
-            done.append(system)
-        return self.report(done)
+            if reason := self.prepare(system) or self.finish(system):
+                self.left_out[system.key] = f"{system.title}: {reason}"
+                self.say(f"Left out: {self.left_out[system.key]}")
+        return self.report()
+
+    def dry_run(self) -> str:
+        """Times each training on this machine and returns a table of the hours that all of it takes."""
+        rows = []
+        for system in self.systems:
+            reason = self.prepare(system)
+            script = None if reason or system.bases else self.script(system)
+            rows.append((system, reason, script and time_training(self, script, self.recipe(system), system)))
+        return hours_table(rows)
 
     # Each system
 
     def prepare(self, system: System) -> str | None:
         """Finds recipe, dataset and folder of a system; says why it must be left out, if it must."""
-        file = self.recipes / f"{system.key}.yaml"
-        if not file.is_file():
-            return f"no recipe {file}"
-        if system.made_of and not (self.recipes / f"{system.made_of}.yaml").is_file():
-            return f"no recipe of {system.made_of}, which it is made of"
-        recipe = read_yaml(file)
+        recipe = recipe_of(system, self.recipes)
+        if recipe is None:
+            return f"no recipe {self.recipe(system)}"
+        origin = recipe
+        for base in systems_of(self.about, system.bases) if system.bases else ():
+            base_recipe = recipe_of(base, self.recipes)
+            if base_recipe is None:
+                return f"no recipe of {base.key}, which it is made of"
+            origin = base_recipe if system.sampler else origin
         if system.data in self.datasets:
-            source = self.datasets[system.data]
-            system.dataset = self.built(source, system, preset=Path(recipe["dataset"]).name)
-            if system.classes and (others := _classes(system.dataset) - {system.classes}):
-                return f"{source} also holds {min(others)}; give the download, or a dataset of {system.classes} alone"
+            source = self.built(self.datasets[system.data], system, Path(origin["dataset"]).name)
         elif system.data == "acdc":
-            system.dataset = self.output / "data" / "phantom-64"
-            if not system.dataset.exists():
+            source = self.output / "data" / "phantom-64"
+            if not source.exists():
                 self.say("No ACDC was named: a drawn phantom stands in")
-                self.command("cardiac-zoo", "data", "phantom", "--output", system.dataset)
+                self.command("cardiac-zoo", "data", "phantom", "--output", source)
         else:
             return f"needs --{OPTIONS[system.data]} (make: {OPTIONS[system.data].upper()}=…)"
-        info = zoo.hub.datasets.load(system.dataset).info
+        try:
+            system.dataset = self.chosen_of(source, system)
+        except ZooError as error:
+            return str(error)
+        if system.weights and (reason := why_no_weights(system.weights, recipe)):
+            return reason
+        info = zoo.datasets.load(system.dataset).info
         system.folder = self.output / f"{info['preset']}-{self.fraction:g}" / system.key
         length = max(1, round(recipe[system.unit] * self.fraction))
         system.plan = {"recipe": recipe, system.unit: length, "dataset": info["fingerprint"]}
         return None
 
+    def recipe(self, system: System) -> Path:
+        return self.recipes / f"{system.recipe or system.key}.yaml"
+
     def built(self, source: Path, system: System, preset: str) -> Path:
         """The dataset itself, or what is built of a download."""
-        if (source / "zoo_dataset.json").is_file():
-            return source
-        chosen = ["--classes", system.classes] if system.classes else ["--preset", preset]
-        folder = (
-            self.output / "data" / f"{system.data}-{system.classes}"
-            if system.classes
-            else self.output / "data" / preset
-        )
-        if not folder.exists():
-            self.say(f"Building {folder.name}")
-            self.command("cardiac-zoo", "data", system.data, "--source", source, *chosen, "--output", folder)
-        return folder
+        if not (source / "zoo_dataset.json").is_file():
+            chosen = ["--preset", preset]
+            folder = self.output / "data" / preset
+            if system.data == "mednist":  # of a big download the other classes would be read for nothing
+                chosen = ["--classes", ",".join(system.classes)]
+                folder = self.output / "data" / "-".join([system.data, *system.classes])
+            elif system.data == "isic":
+                chosen = ["--undersample"]  # as the study does
+                folder = self.output / "data" / "isic-64"
+            if not folder.exists():
+                self.say(f"Building {folder.name}")
+                self.command("cardiac-zoo", "data", system.data, "--source", source, *chosen, "--output", folder)
+            source = folder
+        return source
+
+    def chosen_of(self, source: Path, system: System) -> Path:
+        """The part of a built dataset that a system is trained on."""
+        names = [name for names in system.chosen.values() for name in names]
+        return narrow(source, self.output / "data" / "-".join([source.name, *names]), **system.chosen)
+
+    def finish(self, system: System) -> str | None:
+        """Trains, judges and keeps a system, unless that is done; says why it cannot be, if it cannot."""
+        evaluated = self.evaluated(system)
+        if is_done(system, find_record(self.reports, system.key), evaluated):
+            self.say(f"{system.title} is finished already: {self.reports / system.key}")
+            return None
+        if missing := [key for key in system.bases if not self.base(system, key).is_dir()]:
+            return f"the weights of {missing[0]}, which it is made of, are not here; run both with --only"
+        if system.utility:
+            self.measure_utility(system, evaluated)
+        else:
+            self.train(system)
+            self.evaluate(system, evaluated)
+        keep_record(system, self.reports, evaluated)
+        return None
+
+    def base(self, system: System, key: str) -> Path:
+        """The model of another system that this one needs."""
+        (base,) = systems_of(self.about, [key])
+        info = zoo.datasets.load(system.dataset).info
+        return self.output / f"{info['preset']}-{self.fraction:g}" / base.key / "pipeline"
+
+    def evaluated(self, system: System) -> dict:
+        """How a system is judged: number of samples, and in which groups if not in all."""
+        samples = min(system.samples or self.samples, self.samples)
+        few = len(zoo.datasets.load(system.dataset).dataset["train"]) < SAMPLES  # reference rows have as many images
+        groups = system.groups or (TRIAL_GROUPS if samples < SAMPLES or few else None)
+        return {"samples": samples, "groups": groups}
+
+    def script(self, system: System) -> list:
+        """The command by which a system is trained, but for its recipe."""
+        return ["accelerate", "launch", *self.launch, f"training/{system.script}"]
 
     def train(self, system: System) -> None:
         """Trains a system, or goes on where it stopped; what is finished stays.
@@ -198,28 +218,49 @@ class Study(Shell):
         resume = resume_or_clear(system.folder)
         self.say(f"{'Making' if system.made_of else 'Training'} {system.title}, {system.unit} {system.length:,}")
         self.remember(system, {"plan": system.plan})
-        chosen = ["--config", self.recipes / f"{system.key}.yaml", "--dataset", system.dataset]
-        chosen += ["--output_dir", system.folder.parent, "--name", system.key, f"--{system.unit}", system.length]
-        script = f"training/{system.script}"
-        if system.made_of:
-            source = system.folder.with_name(system.made_of) / "pipeline"
-            self.command("python", script, *chosen, "--content_model", source)
+        where = ["--output_dir", system.folder.parent, "--name", system.key]
+        if system.sampler:
+            sampler = system.sampler | {system.unit: system.length}
+            chosen = [word for key, value in sampler.items() for word in (f"--{key}", value)]
+            run = self.base(system, system.made_of).parent
+            self.command("python", "training/publish.py", run, "--dtype", "float32", *where, *chosen)
         else:
-            self.command("accelerate", "launch", *ONE_PROCESS, script, *chosen, *resume)
-        if not (system.folder / "pipeline").is_dir():
+            chosen = ["--config", self.recipe(system), "--dataset", system.dataset, *where]
+            chosen += [f"--{system.unit}", system.length]
+            if system.made_of:
+                self.command(
+                    "python", f"training/{system.script}", *chosen, "--content_model", self.base(system, system.made_of)
+                )
+            else:
+                self.command(*self.script(system), *chosen, *resume)
+        if system.judge:
+            out = ["--dtype", "float32", "--output_dir", system.model.parent]
+            self.command("python", "training/publish_network.py", system.folder, *out)
+        if not system.model.is_dir():
             raise ZooError(f"{system.folder}: the training ended without a model")
         self.remember(system, {"plan": system.plan, "trained": True})
 
-    def evaluate(self, system: System) -> None:
+    def measure_utility(self, system: System, wanted: dict) -> None:
+        """CAS and NAS of systems that make one class each, by the classifiers of the study."""
+        self.say(f"Judging {system.title}")
+        names = system.utility["models"]
+        models = [self.base(system, key) for key in names.values()]
+        options = ["--classes", ",".join(names), "--study-c", "--dataset", system.dataset]
+        options += ["--num-samples", wanted["samples"], "--cache", self.output / "cache"]
+        system.folder.mkdir(parents=True, exist_ok=True)
+        self.command("cardiac-zoo", "utility", *models, *options, "--output", system.folder / METRICS_FILE)
+
+    def evaluate(self, system: System, wanted: dict) -> None:
         """Measures a system on the test split, once."""
-        wanted = {"samples": self.samples, "groups": None if self.samples == SAMPLES else TRIAL_GROUPS}
         state = self.state(system)
         if state.get("evaluated") == wanted:
             return
         self.say(f"Judging {system.title}")
-        options = ["--dataset", system.dataset, "--samples", self.samples, "--cache", self.output / "cache"]
-        options += ["--groups", wanted["groups"]] if wanted["groups"] else []
-        self.command("cardiac-zoo", "evaluate", system.folder / "pipeline", *options)
+        options = ["--dataset", system.dataset]
+        if not system.judge:
+            options += ["--samples", wanted["samples"], "--cache", self.output / "cache"]
+            options += ["--groups", wanted["groups"]] if wanted["groups"] else []
+        self.command("cardiac-zoo", "evaluate", system.model, *options)
         self.remember(system, state | {"evaluated": wanted})
 
     @staticmethod
@@ -231,137 +272,73 @@ class Study(Shell):
     def remember(system: System, state: dict) -> None:
         write_atomic(system.folder / "study.json", json.dumps(state, indent=1) + "\n")
 
-    # The report
-
-    def report(self, systems: list[System]) -> Path:
-        """Writes the report and says where it is."""
-        parts = [f"# {self.about['title']}", f"The study: {self.about['source']}.", self.conditions(systems)]
-        if systems:
-            parts += ["## The study's figures beside ours", *map(self.table, _by_dataset(systems))]
-            parts += [_also(system.title, system.also) for system in systems if system.also]
-        parts += ["## What they can and cannot mean", self.about["reading"].strip()]
-        if systems:
-            parts += ["## Pictures", *self.pictures(systems), "## Loss curves", *self.curves(systems)]
-        if self.skipped:
-            parts.append("\n".join(["## Left out", "", *(f"- {reason}" for reason in self.skipped)]))
-        parts.append("\n".join(["## What was run", "", "```bash", *self.commands, "```"]))
-        path = write_atomic(self.output / "report.md", "\n\n".join(parts) + "\n")
+    def report(self) -> Path:
+        """Writes the report of all that is finished, in this sitting or before, and says where it is."""
+        done, left_out = [], []
+        for system in systems_of(self.about):
+            record = find_record(self.reports, system.key)
+            if record is not None:
+                done.append((system, record))
+            else:
+                left_out.append(self.left_out.get(system.key, f"{system.title}: not yet"))
+        path = write_report(self.about, done, left_out, self.commands, self.reports)
         self.say(f"Done: {path}")
+        self.show_originals([(system, record) for system, record in done if system.makes_images])
         return path
 
-    def conditions(self, systems: list[System]) -> str:
-        """What the figures were measured on, and what they are worth."""
-        said = [f"{describe_hardware()}; {self.minutes:.1f} minutes."]
-        if any(system.data == "acdc" for system in systems) and "acdc" not in self.datasets:
-            said.append("**No ACDC was named (`DATASET=…`): all of it is of a drawn phantom, not of hearts.**")
-        if self.fraction < 1:
-            said.append(
-                f"**A trial:** each system was trained for {self.fraction:.4g} of its epochs and judged with "
-                f"{self.samples} samples, without Fréchet distances, which need 1,000. `FRACTION=1.0` is the study."
-            )
-        return " ".join(said)
-
-    def table(self, systems: list[System]) -> str:
-        """The table of systems of one dataset."""
-
-        def card(system: System) -> str:
-            return str((system.folder / "pipeline" / "README.md").relative_to(self.output))
-
-        rows = [Row(system.title, system.reported, system.metrics, card(system)) for system in systems]
-        return study_table(self.about["figures"], rows)
-
-    def pictures(self, systems: list[System]) -> list[str]:
-        """A picture for each dataset: real images, and samples of each system, uncurated."""
-        parts = []
-        for number, members in enumerate(_by_dataset(systems)):
-            dataset, name = members[0].dataset, f"pictures/samples-{number}.png"
-            _draw_samples(dataset, members, self.output / name)
-            titles = ", ".join(["original", *(system.title for system in members)])
-            said = f"From left to right: {titles}. Samples 0 to {PICTURE_ROWS - 1} of seed 0, uncurated."
-            parts += [f"![Samples]({name})", f"{said} The originals are of `{dataset}`: this report stays here."]
-        return parts
-
-    def curves(self, systems: list[System]) -> list[str]:
-        """The loss curves of each run, and what its samples looked like at the end."""
-        parts = []
-        for system in systems:
-            for name, file in (("curves", system.folder / "curves.png"), ("samples", _last_samples(system.folder))):
-                if file is not None and file.is_file():
-                    copy = self.output / "pictures" / f"{system.key}-{name}.png"
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(file, copy)
-                    parts.append(f"{system.title}, {name}:\n\n![{system.title}](pictures/{copy.name})")
-        return parts
+    def show_originals(self, done: list) -> None:
+        """The samples once more beside real images, and what a segmenter sees in these, for this machine alone."""
+        for system in self.systems:
+            if system.judge and system.dataset and (system.model / "config.json").is_file():
+                test = zoo.datasets.load(system.dataset).dataset["test"]
+                if "mask" in test.column_names and "segmenter" in system.script:
+                    picture = draw_segmentations(system.model, test, self.output / f"{system.key}.png")
+                    self.say(f"With real images, not for publishing: {picture}")
+        here = {zoo.datasets.load(s.dataset).info["fingerprint"]: s.dataset for s in self.systems if s.dataset}
+        for number, members in enumerate(by_dataset(done)):
+            if folder := here.get(members[0][1].plan["dataset"]):
+                test = zoo.datasets.load(folder).dataset["test"]
+                chosen = np.linspace(0, len(test) - 1, PICTURE_ROWS + 2)[1:-1].round().astype(int)  # no end of a stack
+                picture = self.output / f"beside-originals-{number}.png"
+                draw_beside_originals(members, zoo.datasets.images(test.select(chosen)), picture)
+                self.say(f"With real images, not for publishing: {picture}")
 
 
-def published_section(name: str, root: Path = Path("model_cards")) -> str:
-    """A study's figures beside those of the published models of its families, and how to read them, as Markdown.
+def published_section(name: str, root: Path = Path("model_cards"), reports: Path | None = None) -> str:
+    """A study's figures beside ours, and how to read them, as Markdown.
+
+    Ours are those of the study as it was run here. A system of which there is no record has the figures of the
+    published model of its family, which was trained by a recipe of this project, and says so.
+
+    Args:
+        name (`str`): Of the study.
+        root (`Path`): The folder of the published models.
+        reports (`Path`, *optional*): The folder of the records, `training/reports/study_…` by default.
 
     Raises:
         ZooError: If the study is unknown.
     """
-    about, rows, also = _about(name), {}, []
-    for key, entry in about["systems"].items():
-        folder = root / (f"{key}-acdc-64" if entry["data"] == "acdc" else key)
-        if folder.is_dir():
-            row = Row(entry["title"], entry.get("reported", {}), load_metrics(folder), str(folder / "README.md"))
-            rows.setdefault((entry["data"], entry.get("classes")), []).append(row)
-            also += [_also(entry["title"], entry["also"])] if "also" in entry else []
-    tables = [study_table(about["figures"], of_one_dataset) for of_one_dataset in rows.values()]
-    return "\n\n".join([*tables, *also, about["reading"]])
-
-
-def _also(title: str, also: str) -> str:
-    return f"{title}, also reported by the study: {also}."
-
-
-def _about(name: str) -> dict:
-    """What `studies.yaml` says of a study."""
-    studies = yaml.safe_load(STUDIES.read_text(encoding="utf-8"))
-    if name not in studies:
-        raise ZooError(f"study: expected one of {', '.join(studies)}, got {name!r}")
-    return studies[name]
-
-
-def _by_dataset(systems: list[System]) -> list[list[System]]:
-    """The systems that were trained on one dataset, for each dataset."""
-    datasets = dict.fromkeys(system.dataset for system in systems)
-    return [[system for system in systems if system.dataset == dataset] for dataset in datasets]
-
-
-def _classes(dataset: Path) -> set[str]:
-    """The labels of a dataset's training images."""
-    train = zoo.hub.datasets.load(dataset).dataset["train"]
-    if "label" not in train.column_names:
-        return set()
-    return {train.features["label"].names[index] for index in set(train["label"][:])}
-
-
-def _last_samples(folder: Path) -> Path | None:
-    return max((folder / "samples").glob("*.png"), default=None)
-
-
-def _draw_samples(dataset: Path, systems: list[System], path: Path) -> None:
-    """Draws a column of originals of the test split and one of samples for each system."""
-    from matplotlib.figure import Figure
-
-    test = zoo.hub.datasets.load(dataset).dataset["test"]
-    chosen = np.linspace(0, len(test) - 1, PICTURE_ROWS + 2)[1:-1].round().astype(int)  # not the first and last slices
-    columns = {"original": zoo.datasets.images(test.select(chosen)) / 255}
-    for system in systems:
-        pipe = zoo.from_pretrained(system.folder / "pipeline")
-        pipe.set_progress_bar_config(disable=True)
-        generators = sample_generators(0, range(PICTURE_ROWS))
-        columns[system.title] = pipe(PICTURE_ROWS, generator=generators, output_type="np").images
-    figure = Figure(figsize=(1.5 * len(columns), 1.5 * PICTURE_ROWS + 0.3), layout="constrained")
-    axes = figure.subplots(PICTURE_ROWS, len(columns), squeeze=False)
-    for column, (title, images) in enumerate(columns.items()):
-        axes[0, column].set_title(title, fontsize=10)
-        for axis, image in zip(axes[:, column], images, strict=True):
-            axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
-            axis.axis("off")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    about, rows, also = read_study(name), {}, []
+    reports = reports or Path(f"training/reports/study_{name}")
+    for system in systems_of(about):
+        if not system.makes_images:
+            continue
+        record, folder = find_record(reports, system.key), root / system.published
+        if record is not None:
+            row = Row(system.title, system.reported, record.metrics, str(record.folder / "metrics.json"))
+        elif folder.is_dir():
+            title = f"{system.title}, our own recipe"
+            row = Row(title, system.reported, load_metrics(folder), str(folder / "README.md"))
+        else:
+            continue
+        rows.setdefault(row.metrics.get("dataset", {}).get("fingerprint"), []).append(row)
+        also += [f"{system.title}, also reported by the study: {system.also}."] if system.also else []
+    parts = []
+    for members in rows.values():
+        parts.append(study_table(about["figures"], members))
+        if besides := besides_table(about.get("besides", {}), members):
+            parts += [about["besides_title"], besides]
+    return "\n\n".join([*parts, *also, about["reading"]])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -370,17 +347,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fraction", type=float, default=1.0, help="share of the epochs; 1.0 is the study")
     for kind, option in OPTIONS.items():
         parser.add_argument(f"--{option}", type=Path, help=f"{kind}: a folder of `cardiac-zoo data`, or the download")
+    parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="those of studies.yaml to run; all by default")
     parser.add_argument("--recipes", type=Path, help="folder of the recipes, training/recipes/study_… by default")
     parser.add_argument("--output", type=Path, help="folder to write, outputs/study_… by default")
-    parser.add_argument("--published", type=Path, help="Markdown file to lay the published models' figures into")
+    parser.add_argument(
+        "--reports", type=Path, help="folder of finished systems and the report, OUTPUT/reports by default"
+    )
+    parser.add_argument("--launch", default="", help='options of accelerate launch, such as "--num_processes 8"')
+    parser.add_argument("--dry_run", action="store_true", help="time each training and print the hours of all of it")
+    parser.add_argument("--update", type=Path, help="Markdown file to lay the kept figures into")
     options = parser.parse_args(arguments)
     given = {kind: getattr(options, option) for kind, option in OPTIONS.items() if getattr(options, option)}
     os.chdir(ROOT)  # recipes and outputs are named from there
     with told_in_one_line():
-        if options.published:
-            update_section(options.published, published_section(options.study), f"study-{options.study}")
+        if options.update:
+            update_section(options.update, published_section(options.study), f"study-{options.study}")
+            return
+        names = ("only", "recipes", "output", "reports", "launch")
+        chosen = {name: getattr(options, name) for name in names}
+        study = Study(options.study, options.fraction, given, **chosen)
+        if options.dry_run:
+            study.console.print(study.dry_run(), markup=False, soft_wrap=True)
         else:
-            Study(options.study, options.fraction, given, options.recipes, options.output).run()
+            study.run()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
 from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import NetworkRun, vary_intensity
+from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -30,6 +31,7 @@ class ClassifierRecipe(Recipe):
     block_out_channels: Widths | None = None  # of SkinLesNet
     hidden_sizes: Widths | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
     backbone: str | None = None  # trained weights of a ResNet, a folder or Hub id
+    optimizer: OptimizerName = "adamw"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     label_smoothing: Momentum = 0.0
@@ -108,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
         network = build_network(recipe, train, class_names, pixel_spacing(train_split))
         try_out(network, to_network(train.images[:1]))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = build_optimizer(recipe.optimizer, trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)
     network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)

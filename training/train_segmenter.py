@@ -6,7 +6,7 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ import zoo.hub.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
 from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import MaskedImages, NetworkRun, vary_intensity
+from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -31,6 +32,8 @@ class SegmenterRecipe(Recipe):
 
     block_out_channels: Widths
     class_names: Annotated[list[str], Field(min_length=2)] = list(STRUCTURES)  # by the labels of the masks
+    loss: Literal["dice_cross_entropy", "mse"] = "dice_cross_entropy"  # mse is that of soft maps, as in study C
+    optimizer: OptimizerName = "adamw"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
@@ -53,6 +56,20 @@ def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, re
     moved = augment(torch.cat([images, layers], dim=1), recipe, draw)
     images, layers = moved.split([images.shape[1], num_classes], dim=1)
     return vary_intensity(images, recipe, draw), layers.argmax(1)
+
+
+def soft_map_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Mean squared error between the soft maps of the labels and the masks, as study C trains its U-Net.
+
+    Args:
+        logits (`torch.Tensor` of shape `(batch_size, num_classes, height, width)`): Scores.
+        masks (`torch.Tensor` of shape `(batch_size, height, width)`): Labels, int64.
+    """
+    wanted = F.one_hot(masks, logits.shape[1]).movedim(-1, 1)
+    return F.mse_loss(logits.float().softmax(1), wanted.float())
+
+
+LOSSES = {"dice_cross_entropy": segmentation_loss, "mse": soft_map_loss}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -90,7 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
     num_classes = len(network.config.class_names)
     if (largest := train.masks.max().item()) >= num_classes:
         raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    weights, rate = network.parameters(), recipe.learning_rate
+    optimizer = build_optimizer(recipe.optimizer, weights, rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)
     network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
@@ -112,7 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
             with run.accelerator.accumulate(network):
                 images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe, run.draw)
                 with run.accelerator.autocast():
-                    loss = segmentation_loss(network(images), masks)
+                    loss = LOSSES[recipe.loss](network(images), masks)
                 run.accelerator.backward(loss)
                 run.update(network, optimizer)
             if run.accelerator.sync_gradients:

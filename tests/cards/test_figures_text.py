@@ -27,14 +27,14 @@ def test_text(figure, key, expected):
 @pytest.mark.parametrize(
     ("key", "name"),
     [
-        ("fid_inception_v3", "FID (Inception v3)"),
-        ("inception_score_inception_v3", "Inception Score (inception_v3)"),
-        ("precision_unet_acdc", "precision (unet_acdc)"),
-        ("mifid_efficientnet_lite0", "MIFID (efficientnet_lite0)"),
+        ("fid_inception_v3", "FID (Inception-v3)"),
+        ("inception_score_inception_v3", "Inception Score (Inception-v3)"),
+        ("precision_unet_acdc", "precision (U-Net of ACDC)"),
+        ("mifid_efficientnet_lite0", "MIFID (EfficientNet-Lite0)"),
         ("share_copies_HCM", "share of copies (HCM)"),
         ("share_copies_real", "share of copies, real images"),
-        ("share_copies_real_test_unet_acdc", "share of copies, real test images (unet_acdc)"),
-        ("threshold_mifid_unet_acdc", "threshold of MIFID (unet_acdc)"),
+        ("share_copies_real_test_unet_acdc", "share of copies, real test images (U-Net of ACDC)"),
+        ("threshold_mifid_unet_acdc", "threshold of MIFID (U-Net of ACDC)"),
         ("membership_auc", "membership inference (AUC)"),
     ],
 )
@@ -43,7 +43,7 @@ def test_names_of_figures_by_extractor(key, name):
 
 
 def test_names():
-    assert metric_name("fd_efficientnet_lite0") == "Fréchet distance (efficientnet_lite0)"
+    assert metric_name("fd_efficientnet_lite0") == "FID (EfficientNet-Lite0)"
     assert metric_name("wall_thickness_mm") == "wall thickness (mm)"
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from huggingface_hub import ModelCard
 
-from zoo.cards.model_card import render_card
+from zoo.cards.model_card import card_text, render_card
 from zoo.published.metrics_file import save
 
 
@@ -31,20 +31,38 @@ def test_metadata(folder, metrics):
     # An SSIM of projections is not what `ssim` alone promises, nor the one of pairs
     assert found["projection_ssim"].metric_value == metrics["projection"]["ssim"]["value"]
     assert found["diversity_ms_ssim"].metric_value == metrics["diversity"]["ms_ssim"]["value"]
-    assert found["fd_efficientnet_lite0"].metric_value == 85.0
+    fid = found["fid"]
+    assert (fid.metric_value, fid.metric_name) == (85.0, "FID (EfficientNet-Lite0)")
+    assert fid.metric_args == {"feature_extractor": "EfficientNet-Lite0"}
     result = found["projection_ssim"]
     assert (result.dataset_config, result.dataset_split, result.dataset_revision) == ("acdc-64", "test", "f" * 64)
     assert set(data.metrics) == set(found) and len(data.eval_results) == len(found)
 
 
-def test_every_measured_group_is_in_the_metadata(folder, metrics):
-    metrics["anatomy"] = {"ring_closed": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 25}, "segmenter": "a name"}
-    metrics["utility"] = {"cas_cnn": {"value": 0.6, "std": 0.1}}
+def test_the_index_holds_few_figures_all_of_the_model_and_each_with_a_name_of_its_own(folder, metrics):
+    figure = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 25}
+    names = ("fid_inception_v3", "fd_dinov2", "cmmd_clip", "recall_efficientnet_lite0", "coverage_efficientnet_lite0")
+    metrics["distribution"] |= dict.fromkeys((*names, "fd_unet_acdc", "kid_clip"), figure)
+    metrics["anatomy"] = {"ring_closed": figure, "ring_closed_real": figure | {"value": 0.75}, "segmenter": "a name"}
+    metrics["utility"] = {"cas_cnn": figure, "nas_cnn": figure, "nas_cnn_hcm": figure}
+    metrics["control"], metrics["conditioning"] = {"mask_dice": figure}, {"class_accuracy": figure}
+    metrics["unpaired"] = {"ssim_random": figure}
     save(folder / "metrics.json", metrics)
-    found = {
-        result.metric_type: result.metric_value for result in ModelCard.load(render_card(folder)).data.eval_results
-    }
-    assert found["ring_closed"] == 0.8 and found["cas_cnn"] == 0.6
+    results = ModelCard.load(render_card(folder)).data.eval_results
+    assert len(results) == 15 == len({result.metric_name for result in results})
+    assert {result.metric_value for result in results} <= {0.8, 85.0, 0.0512, 0.712, 0.9, 0.004, 0.31, 0.012}
+    found = {result.metric_name: result for result in results}
+    fids = [name for name in found if name.startswith("FID")]
+    assert fids == ["FID (Inception-v3)", "FID (EfficientNet-Lite0)", "FID (DINOv2)"]  # the customary one first
+    assert all(found[name].metric_type == "fid" for name in fids)
+    assert not any("U-Net" in name or "real" in name or "CAS" in name for name in found)
+    assert found["share with a closed ring"].metric_args == {"aim": 0.75}  # real images, for whoever ranks by it
+
+
+def test_code_of_a_card_loads_the_model_from_where_it_is(folder):
+    here, there = card_text(folder), card_text(folder, "clinic/tiny-on-the-hub")
+    assert here.count("model_cards/tiny") == there.count("clinic/tiny-on-the-hub") >= 5
+    assert "model_cards/" not in there
 
 
 def test_licence(folder, metrics, unconditional_ddpm):
@@ -61,7 +79,7 @@ def test_licence(folder, metrics, unconditional_ddpm):
 def test_results_are_the_figures_of_the_file(folder):
     results = section(render_card(folder).read_text(), "Results")
     assert (
-        "| Fréchet distance (efficientnet_lite0) | 85.0 [83.0, 87.0], 2.50 × real | 34.0 [32.0, 36.0], 1.00 × real "
+        "| FID (EfficientNet-Lite0) | 85.0 [83.0, 87.0], 2.50 × real | 34.0 [32.0, 36.0], 1.00 × real "
         "| 343 [341, 345], 10.09 × real | 35.0 [33.0, 37.0], 1.03 × real |" in results
     )
     assert "| SSIM | 0.712 [0.702, 0.722] | 0.402 [0.392, 0.412] |" in results
@@ -70,8 +88,8 @@ def test_results_are_the_figures_of_the_file(folder):
     assert "Settings: alpha_bar 0.5." in results
     assert "| share of copies | 1.2 % [0.2, 2.2] | 100.0 % [100.0, 100.0] |" in results
     assert "1,000 samples of seed 0" in results
-    assert "FID: not measured (Inception weights absent)." in results
-    assert "Not measured: Anatomy, Asked-for classes, Usefulness." in results
+    assert "FID (Inception-v3): not measured. Where its weights can be had, one command adds it:" in results
+    assert "Not measured: Samples without pairs, Anatomy, Asked-for classes, Usefulness." in results
 
 
 def test_text_around_the_results(folder):

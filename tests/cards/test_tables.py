@@ -37,17 +37,17 @@ def test_markdown(zoo_folder):
     head, _, *body = rows_of(table)
     assert [row[0] for row in body] == ["*real images*", "*mean image*", "*copy of training images*", "better", "good"]
     good = dict(zip(head, body[-1], strict=True))
-    assert good["Fréchet distance (× real)"] == "85.0 [83.0, 87.0] (× 2.50)"
+    assert good["FID (EfficientNet-Lite0), × real"] == "85.0 [83.0, 87.0] (× 2.50)"
     assert good["SSIM of projections (latent dimensions)"] == "0.712 [0.702, 0.722] (100)"
     assert good["Copies"] == "1.2 % [0.2, 2.2]"
     assert good["MS-SSIM of pairs (training images)"] == "0.310 [0.290, 0.330] (0.250)"
     assert good["Parameters"] == "2,765,568"
     real = dict(zip(head, body[0], strict=True))
-    assert real["Fréchet distance (× real)"] == "34.0 [32.0, 36.0] (× 1.00)"
+    assert real["FID (EfficientNet-Lite0), × real"] == "34.0 [32.0, 36.0] (× 1.00)"
     assert real["SSIM of projections (latent dimensions)"] == "–"
     assert len(head) == 8  # a page is not wider
     assert "**ACDC `acdc-64`, test (25 patients, 526 images)**" in table
-    assert "FID: not measured (Inception weights absent)" in table
+    assert "FID (Inception-v3): not measured (its weights absent)" in table
 
 
 def test_measured_fid_gets_a_column(zoo_folder, metrics):
@@ -89,7 +89,7 @@ def test_html_is_one_page_with_every_figure_that_asks_for_nothing(zoo_folder):
     assert [kind for kind, _ in body] == ["reference"] * 3 + [None] * 2
     good = dict(zip(headings, body[-1][1], strict=True))
     assert good["Model"] == ("good", None)
-    assert good["Fréchet distance (× real)"] == ("85.0 [83.0, 87.0] (× 2.50)", "85.0")
+    assert good["FID (EfficientNet-Lite0), × real"] == ("85.0 [83.0, 87.0] (× 2.50)", "85.0")
     assert good["PSNR of projections (dB)"] == ("24.3 [23.3, 25.3]", "24.3")
     assert good["Peak memory (MB)"] == ("–", "")
     assert good["Training images seen"] == ("152,600", "152600.0")

@@ -66,7 +66,7 @@ def test_labels_of_models_at_one_place_do_not_lie_on_each_other(folders, drawn, 
 
 
 def test_refusals(folders, tmp_path):
-    with pytest.raises(ZooError, match="no model has a Fréchet distance and a speed"):
+    with pytest.raises(ZooError, match="no model has an FID and a speed"):
         trilemma.draw_trilemma(folders[2:], tmp_path / "figure.png")
     with pytest.raises(ZooError, match="figure.txt: expected a picture, such as figure.png"):
         trilemma.draw_trilemma(folders, tmp_path / "figure.txt")

@@ -34,5 +34,5 @@ def test_a_figure_of_nothing_is_refused(model, metrics, tmp_path):
     del metrics["cost"]
     save(model / "metrics.json", metrics)
     code, _, error = run("compare", model, "--figure", tmp_path / "trilemma.png")
-    assert code == 2 and "no model has a Fréchet distance and a speed" in error
+    assert code == 2 and "no model has an FID and a speed" in error
     assert not (tmp_path / "trilemma.png").exists()

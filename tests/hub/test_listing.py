@@ -50,7 +50,7 @@ def test_what_is_found(api, hub):
     found = {model.id: model for model in find_models(OWNER, api)}
     assert f"{OWNER}/language-model" not in found
     near = found[f"{OWNER}/near"]
-    assert near.figures["fd_efficientnet_lite0"] == 60.0 and near.figures["projection_ssim"] == 0.5
+    assert near.figures["fid_efficientnet_lite0"] == 60.0 and near.figures["projection_ssim"] == 0.5
     assert near.subject == ("ACDC (acdc-64)", "test", "f" * 64)
     assert found[f"{OWNER}/unmeasured"].private and found[f"{OWNER}/unmeasured"].results == []
     anybody = [model.id for model in find_models(OWNER, HfApi(endpoint=hub.url, token=False))]

@@ -18,8 +18,12 @@ from zoo.hub.upload import commit_files, files_of
 TAG = f"v{zoo.__version__}"
 
 
-def contents(folder) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in files_of(folder).items()}
+def contents(folder, repo_id: str | None = None) -> dict[str, bytes]:
+    """The files of a folder; with a repo id those that it has there, where the card's code names the repo."""
+    found = {name: path.read_bytes() for name, path in files_of(folder).items()}
+    if repo_id is not None:
+        found["README.md"] = found["README.md"].replace(b"model_cards/" + folder.name.encode(), repo_id.encode())
+    return found
 
 
 def commits(hub, repo_id: str) -> list[str]:
@@ -43,7 +47,8 @@ def test_one_commit_holds_the_folder_and_carries_the_version(hub, publishable, t
     assert address == f"{hub.url}/hearts/one-commit/commit/{new}"
     assert [(tag.name, tag.target_commit) for tag in hub.api.list_repo_refs("hearts/one-commit").tags] == [(TAG, new)]
     pulled = contents(pull("hearts/one-commit", tmp_path / "pulled", api=hub.api))
-    expected = contents(publishable)
+    expected = contents(publishable, "hearts/one-commit")
+    assert pulled["README.md"].count(b"hearts/one-commit") >= 5 and b"model_cards/" not in pulled["README.md"]
     assert expected.pop("metrics-validation.json") and pulled == expected
     assert {"README.md", "LICENSE", "metrics.json", "samples.png", "model_index.json", "pipeline.py"} <= pulled.keys()
     info = hub.api.model_info("hearts/one-commit")
@@ -59,7 +64,7 @@ def test_one_commit_holds_the_folder_and_carries_the_version(hub, publishable, t
 
 def test_what_a_tag_stands_on_never_changes(hub, publishable, tmp_path):
     push_model(publishable, "zoo/tagged", api=hub.api)
-    first = contents(publishable)
+    first = contents(publishable, "zoo/tagged")
     set_metric(publishable, "ms_ssim", 0.5)
     (publishable / "recipe.yaml").write_text("name: tiny\n")
     model_card.render_card(publishable)
@@ -73,7 +78,7 @@ def test_what_a_tag_stands_on_never_changes(hub, publishable, tmp_path):
     at = {tag: contents(pull("zoo/tagged", tmp_path / tag, revision=tag, api=hub.api)) for tag in (TAG, "v9", "v10")}
     assert at[TAG] == first
     assert "recipe.yaml" in at["v9"] and "recipe.yaml" not in at["v10"]  # what the folder lost, the repo lost
-    assert at["v10"] == contents(publishable)
+    assert at["v10"] == contents(publishable, "zoo/tagged")
 
 
 def test_a_branch_leaves_main_alone(hub, publishable):
@@ -167,7 +172,9 @@ def test_what_is_not_fit_is_not_published(hub, publishable, spoil, message):
 
 def test_a_network_that_makes_no_images(hub, publishable_network, tmp_path):
     push_model(publishable_network, "zoo/segmenter", api=hub.api)
-    assert contents(pull("zoo/segmenter", tmp_path / "pulled", api=hub.api)) == contents(publishable_network)
+    assert contents(pull("zoo/segmenter", tmp_path / "pulled", api=hub.api)) == contents(
+        publishable_network, "zoo/segmenter"
+    )
     assert hub.api.model_info("zoo/segmenter").pipeline_tag == "image-segmentation"
     (publishable_network / "config.json").write_text('{"_class_name": "DCGANGenerator"}')
     with pytest.raises(ZooError, match="config.json: _class_name: expected a segmenter or classifier"):
@@ -224,3 +231,12 @@ def test_the_hub_validates_the_metadata_before_anything_is_sent(hub, tmp_path):
 def test_a_missing_local_file_is_no_problem_of_the_hub(tmp_path):
     with pytest.raises(FileNotFoundError), hub_errors("zoo/x"):
         (tmp_path / "lost").read_bytes()
+
+
+def test_what_was_pulled_can_be_pushed_again(hub, publishable, tmp_path):
+    push_model(publishable, "hearts/there-and-back", api=hub.api)
+    pulled = pull("hearts/there-and-back", tmp_path / "pulled" / publishable.name, api=hub.api)
+    push_model(pulled, "hearts/somewhere-else", api=hub.api)
+    card = hub.api.hf_hub_download("hearts/somewhere-else", "README.md", cache_dir=tmp_path / "cache")
+    text = open(card).read()
+    assert "hearts/somewhere-else" in text and "there-and-back" not in text

@@ -25,7 +25,7 @@ def report(data, model_dir, cache_dir):
 
 def test_schema(report, data, model_dir):
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    groups = {"cost", "copying", "diversity", "distribution", "projection", "items"}
+    groups = {"cost", "copying", "diversity", "distribution", "projection", "unpaired", "items"}
     assert set(report) == {"schema_version", "model", "dataset", "samples", "extractors", "references"} | groups
     assert report["schema_version"] == 1
     assert report["model"]["name"] == "noise-32" and len(report["model"]["sha256"]["network/weights.safetensors"]) == 64
@@ -33,9 +33,10 @@ def test_schema(report, data, model_dir):
     assert (dataset["split"], dataset["n_patients"], dataset["n_images"]) == ("test", 10, 120)
     assert dataset["patient_ids"] == {name: split["patient_ids"] for name, split in data.info["splits"].items()}
     assert report["samples"] == {"count": 1000, "seed": 0, "settings": {"strength": 1.0, "dtype": "float32"}}
-    assert set(report["references"]["real"]) == {"copying", "diversity", "distribution"}
+    rows = {"copying", "diversity", "distribution", "unpaired"}
+    assert set(report["references"]["real"]) == rows
     for row in ("mean_image", "copy"):
-        assert set(report["references"][row]) == {"copying", "diversity", "distribution", "projection"}
+        assert set(report["references"][row]) == rows | {"projection"}
 
 
 def test_every_figure_lies_within_its_bounds(report):

@@ -1,14 +1,27 @@
 """What the dense and the convolutional autoencoder have in common, and what only one of them claims."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from torch import nn
 
 from zoo.models import ConvolutionalVAE, DenseVAE
 
 NETWORKS = {
     "dense": lambda size, channels: DenseVAE(size, channels, latent_dim=5, hidden_dims=[12, 8]),
+    "transposed": lambda size, channels: ConvolutionalVAE(
+        size,
+        channels,
+        latent_dim=5,
+        block_out_channels=[4, 8],
+        final_channels=4,
+        extra_layers=1,
+        norm_num_groups=2,
+        upsampling="transposed",
+    ),
     "convolutional": lambda size, channels: ConvolutionalVAE(
         size, channels, latent_dim=5, block_out_channels=[4, 8], final_channels=4, extra_layers=1, norm_num_groups=2
     ),
@@ -110,3 +123,29 @@ def test_the_convolutional_decoder_leaves_no_checkerboard():
 def test_an_image_too_small_to_be_halved_is_refused():
     with pytest.raises(ValueError, match="sample_size: expected at least 16, got 8"):
         ConvolutionalVAE(8)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "latent", "parameters"),
+    [("cvae-small", 64, 1_338_049), ("cvae-transposed", 64, None), ("cvae", 512, 4_000_000)],
+)
+def test_study_bs_autoencoders_are_as_large_as_the_study_says(recipe, latent, parameters):
+    file = Path(__file__).parents[2] / "training" / "recipes" / "study_b" / f"{recipe}.yaml"
+    settings = yaml.safe_load(file.read_text())["network"]
+    network = ConvolutionalVAE(180, 1, **settings)
+    count = sum(weight.numel() for weight in network.parameters())
+    assert network.config.latent_dim == latent
+    if recipe == "cvae-small":
+        assert count == parameters and settings["extra_layers"] > 0
+    elif recipe == "cvae":
+        assert parameters < count < 1.25 * parameters
+    else:  # a plain mirror of the second one
+        mirror = ConvolutionalVAE(180, 1, **settings | {"upsampling": "bilinear"})
+        assert count == sum(weight.numel() for weight in mirror.parameters()) and settings["extra_layers"] == 0
+        assert any(isinstance(layer, nn.ConvTranspose2d) for layer in network.decoder)
+    assert network.decode(torch.zeros(1, latent)).shape == (1, 1, 180, 180)
+
+
+def test_an_unknown_upsampling_is_refused():
+    with pytest.raises(ValueError, match="upsampling: expected bilinear or transposed, got 'nearest'"):
+        ConvolutionalVAE(16, upsampling="nearest")

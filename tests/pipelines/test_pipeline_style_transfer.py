@@ -67,6 +67,7 @@ def test_settings_of_the_call_count(style_transfer):
         "learning_rate": 0.05,
         "num_iterations": 2,
         "optimizer": "adam",
+        "style_loss": "relative",
     }
     usual = make(style_transfer).images
     others = {
@@ -75,6 +76,7 @@ def test_settings_of_the_call_count(style_transfer):
         "learning_rate": 0.1,
         "num_iterations": 5,
         "optimizer": "momentum",
+        "style_loss": "gram",
     }
     for setting in ({name: value} for name, value in others.items()):
         assert not torch.equal(make(style_transfer, **setting).images, usual), setting
@@ -150,3 +152,29 @@ def test_sample_by_sample_and_together_are_bit_identical(style_transfer):
     together = style_transfer(3, generator=sample_generators(0, range(3)), output_type="np").images
     alone = [style_transfer(1, generator=sample_generators(0, [i]), output_type="np").images for i in range(3)]
     np.testing.assert_allclose(np.concatenate(alone), together, atol=1e-6)  # the decoder works on batches
+
+
+def test_a_model_of_ones_own_images_takes_the_nearest(cvae, tmp_path):
+    images = torch.randint(256, (5, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    settings = {"num_iterations": 2, "learning_rate": 0.05, "style_loss": "maps"}
+    pipe = build_style_transfer(cvae.vae, images, "nearest", **settings)
+    pipe.save_pretrained(tmp_path / "own")
+    pipe = zoo.from_pretrained(tmp_path / "own")
+    assert pipe.holds_style_images and torch.equal((pipe.style() * 255).round().to(torch.uint8), images)
+    output = make(pipe, 3)
+    given = make(pipe, 3, style_images=images / 255)
+    assert (
+        output.style_indices == given.style_indices == pipe.nearest_styles(output.content_images, images / 255).tolist()
+    )
+    assert torch.equal(output.images, given.images)
+    assert pipe.network_evaluations() == 3 + 1 + 2  # images are not shifted
+
+
+def test_maps_need_an_image(style_transfer, cvae):
+    with pytest.raises(ValueError, match="style_loss: 'maps' compares with an image, give style_images"):
+        make(style_transfer, style_loss="maps")
+    images = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="style 'nearest' keeps them"):
+        build_style_transfer(cvae.vae, images, style_loss="maps")
+    with pytest.raises(ValueError, match="style: expected mean or nearest, got 'last'"):
+        build_style_transfer(cvae.vae, images, "last")

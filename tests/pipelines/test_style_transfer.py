@@ -38,7 +38,7 @@ def styled(network, images, style_weight=1.0, content_weight=1.0, learning_rate=
     return transfer(
         network,
         images["content"],
-        network.grams(images["style"]),
+        network.style(images["style"], settings.get("style_loss", "relative")),
         style_weight=style_weight,
         content_weight=content_weight,
         learning_rate=learning_rate,
@@ -194,3 +194,65 @@ def test_a_style_of_another_network_is_refused(network, images):
     settings = {"style_weight": 1.0, "content_weight": 1.0, "learning_rate": 0.1, "num_iterations": 1}
     with pytest.raises(ValueError, match="a style of another feature network"):
         transfer(network, images["content"], [torch.zeros(1, 4, 4)], **settings)
+
+
+def by_hand(network, image, target, settings: dict, steps: int) -> torch.Tensor:
+    """Study B's descent as its text tells it: absolute weights, Keras's Adam, nothing else."""
+    pixels = image.clone().double().requires_grad_(True)
+    content = [maps.detach() for maps in network(image)[1]]
+    adam = torch.optim.Adam([pixels], settings["learning_rate"], eps=1e-7)
+    for _ in range(steps):
+        style_maps, content_maps = network(pixels.float())
+        if settings["style_loss"] == "gram":
+            style_maps = [gram_matrix(maps) for maps in style_maps]
+        loss = sum(nn.functional.mse_loss(a, b) for a, b in zip(style_maps, target, strict=True))
+        loss = settings["style_weight"] * loss
+        loss += settings["content_weight"] * sum(
+            nn.functional.mse_loss(a, b) for a, b in zip(content_maps, content, strict=True)
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        with torch.no_grad():
+            pixels.clamp_(0, 1)
+    return pixels.detach().float()
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "maps"])
+def test_study_bs_losses_are_those_of_its_text(network, images, style_loss):
+    settings = {"style_weight": 1e-4, "content_weight": 1e-5, "learning_rate": 0.02, "style_loss": style_loss}
+    found = styled(network, images, num_iterations=10, **settings).images
+    for index in range(3):
+        with torch.no_grad():
+            target = network.style(images["style"][index : index + 1], style_loss)
+        expected = by_hand(network, images["content"][index : index + 1], target, settings, steps=10)
+        torch.testing.assert_close(found[index : index + 1], expected, atol=1e-4, rtol=0)
+    assert (found - images["content"]).abs().max() > 0.02
+
+
+def test_the_size_of_absolute_weights_counts_and_that_of_relative_ones_does_not(network, images):
+    def change(style_loss: str, scale: float) -> torch.Tensor:
+        weights = {"style_weight": scale, "content_weight": scale}
+        return styled(network, images, **weights, num_iterations=20, style_loss=style_loss).images - images["content"]
+
+    torch.testing.assert_close(change("relative", 1e-9), change("relative", 1e3), atol=1e-4, rtol=0)
+    small, large = change("maps", 1e-9).abs().mean(), change("maps", 1e3).abs().mean()
+    assert 0 < small < 0.05 * large  # Adam's ε is larger than the gradient
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "maps"])
+@pytest.mark.parametrize("weights", [(1e-15, 1e-15), (1e16, 1e-15), (1e-15, 1e16), (1e16, 1e16)])
+def test_no_weight_of_the_studys_grid_overflows(network, images, style_loss, weights):
+    names = ("style_weight", "content_weight")
+    found = styled(network, images, **dict(zip(names, weights, strict=True)), num_iterations=3, style_loss=style_loss)
+    assert all(torch.isfinite(part).all() for part in found)
+    moved = (found.images - images["content"]).abs().max()
+    assert (moved > 0.01) == (1e16 in weights[:1])
+
+
+def test_an_unknown_style_loss_is_refused(network, images):
+    settings = {"style_weight": 1.0, "content_weight": 1.0, "learning_rate": 0.1, "num_iterations": 1}
+    with pytest.raises(ValueError, match="style_loss: expected relative, gram, maps, got 'vgg'"):
+        transfer(network, images["content"], network.grams(images["style"]), style_loss="vgg", **settings)
+    with pytest.raises(ValueError, match="expected maps .* a style of another feature network"):
+        transfer(network, images["content"], network.grams(images["style"]), style_loss="maps", **settings)

@@ -4,29 +4,19 @@ import importlib.util
 
 import pytest
 import torch
-from torch import nn
+from safetensors.torch import save_file
 
 from zoo.errors import ZooError
 from zoo.pipelines.style_transfer import transfer
-from zoo.style.networks import pretrained_network, vgg19_network
+from zoo.style import networks
+from zoo.style.networks import load_vgg19, pretrained_network, vgg19_features, vgg19_network
 
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-
-
-def vgg19_features(divisor: int = 16) -> nn.Sequential:
-    """The convolutional part of VGG19 as torchvision builds it, with random weights and fewer channels."""
-    layers, width = [], 3
-    for channels, count in BLOCKS:
-        for _ in range(count):
-            layers += [nn.Conv2d(width, channels // divisor, 3, padding=1), nn.ReLU(inplace=True)]
-            width = channels // divisor
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
+WIDTHS = (4, 8, 16, 32, 32)  # a sixteenth of VGG19's
 
 
 def test_vgg19_is_seen_at_the_layers_of_the_study():
     torch.manual_seed(0)
-    features = vgg19_features()
+    features = vgg19_features(WIDTHS)
     network = vgg19_network(features)
     assert network.style_taps == (1, 6, 11, 20, 29)  # the ReLU behind conv1_1, conv2_1, … of torchvision's numbering
     assert network.content_taps == (31,) and len(network.layers) == 32
@@ -42,7 +32,7 @@ def test_vgg19_is_seen_at_the_layers_of_the_study():
 
 def test_styling_works_through_vgg19():
     torch.manual_seed(0)
-    network = vgg19_network(vgg19_features().requires_grad_(False))
+    network = vgg19_network(vgg19_features(WIDTHS).requires_grad_(False))
     content, style = torch.full((1, 1, 32, 32), 0.5), torch.rand(1, 1, 32, 32)
     settings = {"style_weight": 1.0, "content_weight": 0.0, "learning_rate": 0.05, "num_iterations": 15}
     with torch.no_grad():
@@ -51,13 +41,32 @@ def test_styling_works_through_vgg19():
     assert found.style_losses[-1] < 0.5 * found.style_losses[0]
 
 
-def test_vgg19_without_torchvision_says_what_to_install():
+def test_vgg19_without_weights_says_where_to_get_them(monkeypatch):
     if importlib.util.find_spec("torchvision"):
         pytest.skip("torchvision is installed")
-    with pytest.raises(
-        ZooError, match=r"vgg19: torchvision is not installed, run `pip install cardiac-mri-zoo\[style\]`"
-    ):
+    monkeypatch.delenv("ZOO_VGG19", raising=False)
+    with pytest.raises(ZooError, match=r"vgg19: no weights; name a safetensors file .* in ZOO_VGG19, or run `pip "):
         pretrained_network("vgg19")
+
+
+def test_vgg19_may_come_from_a_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(networks, "vgg19_features", lambda: vgg19_features(WIDTHS))
+    torch.manual_seed(0)
+    weights = {f"features.{name}": weight for name, weight in vgg19_features(WIDTHS).state_dict().items()}
+    save_file(weights | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg19.safetensors")
+    loaded = load_vgg19(tmp_path / "vgg19.safetensors").state_dict()
+    assert all(torch.equal(loaded[name.removeprefix("features.")], weight) for name, weight in weights.items())
+    for content, message in ((None, "cannot read the weights of VGG19"), ({}, "expected torchvision's VGG19")):
+        file = tmp_path / "bad.safetensors"
+        file.write_bytes(b"nothing") if content is None else save_file(content, file)
+        with pytest.raises(ZooError, match=f"bad.safetensors: {message}"):
+            load_vgg19(file)
+
+
+def test_vgg19_has_the_shapes_of_torchvisions():
+    shapes = {name: tuple(weight.shape) for name, weight in vgg19_features().state_dict().items()}
+    assert shapes["0.weight"] == (64, 3, 3, 3) and shapes["28.weight"] == (512, 512, 3, 3) and len(shapes) == 32
+    assert sum(weight.numel() for weight in vgg19_features().parameters()) == 20_024_384  # as torchvision says
 
 
 def test_unknown_names_are_refused():

@@ -1,15 +1,17 @@
 """Sweeps of the settings."""
 
 import json
+from pathlib import Path
 
 import datasets
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from zoo.errors import ZooError
 from zoo.pipelines.style_transfer import transfer
-from zoo.style import Grid, style_sweep
+from zoo.style import Grid, study_b, style_sweep
 from zoo.style import sweep as module
 
 GRID = Grid(style_weights=[0.1, 10.0], content_weights=[1.0, 100.0], learning_rates=[0.05, 0.01], num_iterations=2)
@@ -144,3 +146,27 @@ def test_bad_settings_are_named(style_transfer, content, tmp_path, settings, mes
     with pytest.raises(ZooError, match=message):
         style_sweep(style_transfer, content, tmp_path / "sweep", Grid(**settings))
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_absolute_weights_of_one_ratio_are_different_settings(style_transfer, content, styles, tmp_path, count):
+    grid = Grid(style_weights=[1e-9, 1.0], content_weights=[1e-9, 1.0], learning_rates=[0.05], style_loss="maps")
+    with pytest.raises(ZooError, match="style loss 'maps': compares with an image, give style images"):
+        style_sweep(style_transfer, content, tmp_path / "no", grid)
+    folder = style_sweep(style_transfer, content[:1], tmp_path / "sweep", grid, style_images=styles, progress=False)
+    rows = {(row["style_weight"], row["content_weight"]): row for row in load(folder, tmp_path)}
+    assert len(count) == len(rows) == 4
+    assert not np.array_equal(pixels(rows[1e-9, 1e-9]["image"]), pixels(rows[1.0, 1.0]["image"]))
+
+
+def test_the_grid_of_study_b():
+    grid = Grid.of_study_b()
+    assert len(grid.combinations) == 32 * 32 * 8 and grid.num_iterations == 1000 and grid.style_loss == "maps"
+    assert (1e-15, 1e16, 5e-5) in grid.combinations
+
+
+def test_recipes_hold_what_the_study_prints():
+    for recipe, figure in (("style-transfer", "encoder, figure 23"), ("style-transfer-vgg19", "vgg19, figure 22a")):
+        file = Path(__file__).parents[2] / "training" / "recipes" / "study_b" / f"{recipe}.yaml"
+        found, (network, settings) = yaml.safe_load(file.read_text()), study_b.PRINTED[figure]
+        assert found["feature_network"] == network and found["num_iterations"] == study_b.NUM_ITERATIONS
+        assert {key: found[key] for key in settings} == settings

@@ -73,7 +73,7 @@ def test_from_recipe_to_published_folder_to_sweep(recipe, phantom, tmp_path, mon
     for extra, message in (
         (["--style-weight", "1,x"], "--style-weight: expected numbers separated by commas, got 1,x"),
         (["--style-weight", "2"], "holds a sweep of other settings"),
-        (["--feature-network", "vgg19"], "torchvision is not installed"),
+        (["--feature-network", "vgg19"], "vgg19: no weights"),
     ):
         code, _, error = run(*sweep, *extra)
         assert code == 2 and message in error
@@ -114,3 +114,12 @@ def test_another_family_is_refused(recipe, tmp_path):
     VAEPipeline(DenseVAE(64, 1, 4, hidden_dims=[4])).save_pretrained(tmp_path / "vae")
     with pytest.raises(ZooError, match="vae: expected a model of family cvae, got vae"):
         make_style_transfer.main(["--config", recipe, "--content_model", str(tmp_path / "vae")])
+
+
+def test_a_model_of_real_images_is_not_published(recipe, tmp_path):
+    make_style_transfer.main(["--config", recipe, "--style", "nearest", "--style_loss", "maps"])
+    run_folder = tmp_path / "runs" / "style"
+    assert zoo.from_pretrained(run_folder / "pipeline").holds_style_images
+    with pytest.raises(ZooError, match="holds real images as its style"):
+        publish.main([str(run_folder), "--output_dir", str(tmp_path / "cards")])
+    assert not (tmp_path / "cards").exists()

@@ -1,10 +1,12 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
-from common.recipe import Recipe
+from common.recipe import Recipe, parse_recipe
 from common.schedules import SCHEDULES, PlateauScheduler, build_scheduler, schedule_of, study_b_factor
+from train_vae import VAERecipe
 from zoo.errors import ZooError
 
 
@@ -42,10 +44,18 @@ def test_cosine_is_half_a_period():
 def test_study_b_by_hand():
     # γ(0) = 1; γ(200) = 0.5 / (1 + 2/15) = 7.5/17; γ(400) = 0; γ(800) = 1 / (1 + 8/15) = 15/23
     for epoch, gamma in ((0, 1.0), (200, 7.5 / 17), (400, 0.0), (800, 15 / 23)):
-        assert study_b_factor(epoch) == pytest.approx(0.99995 * gamma + 5e-5, rel=1e-12)
-    found = rates("study_b_cosine", 6, rate=1e-4, steps_per_epoch=3)
-    assert found == pytest.approx([1e-4 * study_b_factor(epoch) for epoch in (0, 0, 0, 1, 1, 1, 2)])
+        assert study_b_factor(epoch, 5e-5) == pytest.approx(0.99995 * gamma + 5e-5, rel=1e-12)
+    found = rates("study_b_cosine", 6, rate=1e-4, final_learning_rate=5e-9, steps_per_epoch=3)
+    assert found == pytest.approx([1e-4 * study_b_factor(epoch, 5e-5) for epoch in (0, 0, 0, 1, 1, 1, 2)])
     assert found[3] < found[0]
+
+
+@pytest.mark.parametrize(("recipe", "lowest"), [("cvae", 5e-9), ("cvae-rate", 5e-5)])
+def test_both_readings_of_study_bs_schedule_start_alike_and_end_where_they_say(recipe, lowest):
+    file = Path(__file__).parents[2] / "training" / "recipes" / "study_b" / f"{recipe}.yaml"
+    recipe, _ = parse_recipe(VAERecipe, ["--config", str(file)])
+    found = rates(recipe.lr_scheduler, 400, rate=recipe.learning_rate, final_learning_rate=recipe.lr_final)
+    assert found[0] == 1e-4 and found[400] == pytest.approx(lowest) and min(found) == found[400]
 
 
 def test_a_plateau_reduces_and_resumes_where_it_was():

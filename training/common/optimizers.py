@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-OptimizerName = Literal["adam", "adamw", "rmsprop"]
+OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
 
 
 def build_optimizer(
@@ -15,8 +15,9 @@ def build_optimizer(
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
 ) -> torch.optim.Optimizer:
-    """The optimiser of a recipe; RMSprop knows no betas."""
-    if name == "rmsprop":
-        return torch.optim.RMSprop(parameters, learning_rate, weight_decay=weight_decay)
+    """The optimiser of a recipe; RMSprop and plain SGD know no betas."""
+    if name in ("rmsprop", "sgd"):
+        kind = {"rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[name]
+        return kind(parameters, learning_rate, weight_decay=weight_decay)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
     return kind(parameters, learning_rate, betas, weight_decay=weight_decay)

@@ -63,7 +63,7 @@ class Recipe(Settings):
     max_grad_norm: PositiveFloat | None = None
     lr_scheduler: Schedule = "constant"
     lr_warmup_steps: NonNegativeInt = 0
-    lr_final: NonNegativeFloat = 0.0  # where linear ends
+    lr_final: NonNegativeFloat = 0.0  # where linear ends, and what study_b_cosine does not fall below
     lr_plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1  # of reduce_on_plateau
     lr_plateau_patience: NonNegativeInt = 10  # evaluations without a better one before it reduces
     ema_decay: Share = 0.0

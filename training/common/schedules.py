@@ -38,11 +38,11 @@ def build_scheduler(
     Args:
         name (`str`): `"constant"`; `"constant_with_warmup"`; `"linear"`, from the optimiser's rate to
             `final_learning_rate`; `"cosine"`, half a period to zero; `"reduce_on_plateau"`, by the validation figure;
-            `"study_b_cosine"`, see `study_b_factor`.
+            `"study_b_cosine"`, see `study_b_factor`, whose α is `final_learning_rate` ÷ the optimiser's rate.
         optimizer (`torch.optim.Optimizer`): Its learning rate is the schedule's base.
         num_steps (`int`): Optimiser steps of the whole run.
         warmup_steps (`int`): Steps in which the rate first rises linearly from zero; not with the last two schedules.
-        final_learning_rate (`float`): Where `"linear"` ends.
+        final_learning_rate (`float`): Where `"linear"` ends, and what `"study_b_cosine"` does not fall below.
         steps_per_epoch (`int`): Optimiser steps of an epoch, for the schedule of study B.
         plateau_factor (`float`): What `"reduce_on_plateau"` multiplies the rate by.
         plateau_patience (`int`): Evaluations without a better figure that it puts up with.
@@ -57,7 +57,8 @@ def build_scheduler(
     if name == "reduce_on_plateau":
         return PlateauScheduler(optimizer, factor=plateau_factor, patience=plateau_patience)
     if name == "study_b_cosine":
-        return LambdaLR(optimizer, lambda step: study_b_factor(step // steps_per_epoch))
+        floors = [final_learning_rate / group["lr"] for group in optimizer.param_groups]
+        return LambdaLR(optimizer, [_study_b(floor, steps_per_epoch) for floor in floors])
     if name == "linear":
         shares = [final_learning_rate / group["lr"] for group in optimizer.param_groups]
         return LambdaLR(optimizer, [_linear(share, warmup_steps, num_steps) for share in shares])
@@ -79,13 +80,19 @@ def schedule_of(recipe, optimizer: torch.optim.Optimizer, loader) -> LRScheduler
     )
 
 
-def study_b_factor(epoch: int, half_period: float = 400, floor: float = 5e-5) -> float:
+def study_b_factor(epoch: int, floor: float, half_period: float = 400) -> float:
     """Study B's factor of the learning rate: (1 - α)·γ + α with γ = 0.5·(1 + cos(π·epoch / t0)) / (1 + epoch / 1500).
 
-    The cosine is not cut off at t0 (`half_period`): the rate falls to α (`floor`) and rises again, each time less.
+    The cosine is not cut off at t0 (`half_period`): the rate falls to α (`floor`) and rises again, each time less. The
+    study calls α = 5e-5 "the minimum learning rate". Taken for a factor of its rate of 1e-4 it ends at 5e-9; taken for
+    a rate, at 5e-5, which is a floor of 0.5.
     """
     cosine = 0.5 * (1 + math.cos(math.pi * epoch / half_period)) / (1 + epoch / 1500)
     return (1 - floor) * cosine + floor
+
+
+def _study_b(floor: float, steps_per_epoch: int):
+    return lambda step: study_b_factor(step // steps_per_epoch, floor)
 
 
 def _linear(final_share: float, warmup_steps: int, num_steps: int):

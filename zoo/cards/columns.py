@@ -48,13 +48,13 @@ class Column:
 
 
 _SHORT = {"ssim", "cc", "mse", "psnr", "ms_ssim", "empty"}  # names that say nothing without their group
-DISTANCE = Column("Fréchet distance (× real)", "distribution", f"fd_{EXTRACTOR}", headline=True)
+DISTANCE = Column("FID (EfficientNet-Lite0), × real", "distribution", f"fd_{EXTRACTOR}", headline=True)
 COVERAGE = Column("Coverage", "distribution", f"coverage_{EXTRACTOR}", headline=True, optional=True)
 SPEED = Column("Samples/s, batch 16", "cost", "samples_per_second_batch_16", headline=True)
 COLUMNS = (
     DISTANCE,
-    Column("KID", "distribution", f"kid_{EXTRACTOR}", headline=True),
-    Column("FID (Inception v3)", "distribution", "fid_inception_v3", headline=True, optional=True),
+    Column("KID (EfficientNet-Lite0)", "distribution", f"kid_{EXTRACTOR}", headline=True),
+    Column("FID (Inception-v3)", "distribution", "fid_inception_v3", headline=True, optional=True),
     Column("Precision", "distribution", f"precision_{EXTRACTOR}", optional=True),
     Column("Recall", "distribution", f"recall_{EXTRACTOR}", optional=True),
     Column("Density", "distribution", f"density_{EXTRACTOR}", optional=True),

@@ -2,7 +2,6 @@
 
 NOT_MEASURED = "not measured"
 _NAMES = {
-    "fid_inception_v3": "FID (Inception v3)",
     "ssim": "SSIM",
     "cc": "CC",
     "mse": "MSE",
@@ -41,12 +40,35 @@ _NAMES = {
     "checkpoint_mb": "checkpoint (MB)",
     "hog_svm": "HOG + SVM",
     "cnn": "CNN",
+    "hog_svm_study_c": "HOG + SVM of study C",
+    "skinlesnet_study_c": "SkinLesNet of study C",
+    "ssim_random": "SSIM to a random real image",
+    "cc_random": "CC to a random real image",
+    "mse_random": "MSE to a random real image",
+    "ssim_nearest": "SSIM to the nearest real image",
+    "cc_nearest": "CC to the nearest real image",
+    "mse_nearest": "MSE to the nearest real image",
+}
+# How people write the names of extractors; no figure of their features means anything without it
+EXTRACTORS = {
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "inception_v3": "Inception-v3",
+    "dinov2": "DINOv2",
+    "clip": "CLIP",
+    "unet_acdc": "U-Net of ACDC",
+    "skinlesnet_acdc": "SkinLesNet of ACDC",
+    "resnet50_acdc": "ResNet50 of ACDC",
+    "unet_isic": "U-Net of ISIC",
+    "skinlesnet_isic": "SkinLesNet of ISIC",
+    "resnet50_isic": "ResNet50 of ISIC",
 }
 _OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
 _SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_")
 # Of figures with an extractor, or a pathology, behind them; a longer prefix before the one that it begins with
 _PREFIXES = {
-    "fd_": "Fréchet distance",
+    "fd_train_": "FID to training images",
+    "fd_": "FID",
+    "fid_": "FID",
     "kid_": "KID",
     "cmmd_": "CMMD",
     "precision_": "precision",
@@ -70,12 +92,15 @@ _PREFIXES = {
 
 
 def metric_name(key: str) -> str:
-    """A readable name of a metric, with its extractor in brackets."""
+    """A readable name of a metric, with its extractor in brackets: Heusel's formula is FID only beside that."""
+    if key == "fd_inception_v3":  # not the weights that the customary figure is defined with
+        return "FID (Inception-v3, other weights)"
     if key in _NAMES:
         return _NAMES[key]
     for prefix, name in _PREFIXES.items():
         if key.startswith(prefix):
-            return f"{name} ({key.removeprefix(prefix)})"
+            ending = key.removeprefix(prefix)
+            return f"{name} ({EXTRACTORS.get(ending, ending)})"
     if key.endswith(_OF_REAL):
         return f"{metric_name(key.removesuffix(_OF_REAL))}, real images of the split"
     return key.replace("_", " ")
@@ -96,6 +121,8 @@ def text(figure, key: str = "") -> str:
     value = value_of(figure)
     if value is None:
         return NOT_MEASURED
+    if isinstance(value, list):  # a matrix
+        return "; ".join(", ".join(map(str, row)) for row in value)
     if isinstance(value, bool | str):
         return {True: "yes", False: "no"}.get(value, value)
     scale, unit = (100, " %") if is_share(key) else (1, "")

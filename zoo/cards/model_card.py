@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zoo.cards.figures_text import NOT_MEASURED, duration, is_share, metric_name, text, value_of
 from zoo.cards.licence import LICENSE_FILE, licence_text
+from zoo.cards.model_index import index_figures
 from zoo.cards.utility_text import HEAD, utility_table, verdict
 from zoo.families import FAMILIES
 from zoo.files import write_atomic
@@ -32,6 +33,11 @@ GROUPS = {
     "diversity": (
         "Variety",
         "Similarity of random pairs of samples: below that of training images is noise, above collapse.",
+    ),
+    "unpaired": (
+        "Samples without pairs",
+        'What SSIM, CC and MSE "between real and generated images" would say, without pairs: each sample against a '
+        "random real image, and against the nearest one by MSE. Blur wins: see the mean image.",
     ),
     "copying": (
         "Copies of patients",
@@ -69,13 +75,12 @@ GROUPS = {
 OF_FEW_MODELS = {"control"}  # not missed in the card of a model that takes no masks
 # Tag of every model of the zoo on the Hub, by which they are found there
 TAG = "cardiac-mri-zoo"
-MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying", "anatomy", "conditioning", "utility")
-# Groups that share names of figures: an SSIM of projections is not one of pairs
-NAMED_BY_GROUP = ("projection", "diversity")
 
 
 def render_card(folder: str | os.PathLike) -> Path:
     """Writes `README.md` and `LICENSE` of a model's folder. What `metrics.json` does not hold is told as not measured.
+
+    Its code loads the model from `model_cards/`; `card_text` names another place.
 
     Returns:
         The path of the card.
@@ -83,17 +88,33 @@ def render_card(folder: str | os.PathLike) -> Path:
     Raises:
         ZooError: If the folder is no model or its `metrics.json` is damaged.
     """
+    folder = Path(folder)
+    text = card_text(folder)
+    source = source_of(load_metrics(folder).get("training", {}).get("dataset", {}).get("name"))
+    name = load_metrics(folder).get("training", {}).get("dataset", {}).get("name")
+    licence = licence_text(source.license, name, source.citation, any(folder.rglob("*.py")))
+    write_atomic(folder / LICENSE_FILE, licence)
+    return write_atomic(folder / CARD_FILE, text)
+
+
+def card_text(folder: Path, here: str | None = None) -> str:
+    """The card of a model's folder.
+
+    Args:
+        folder (`Path`): Of the model.
+        here (`str`, *optional*): Where its code loads it from: the repo id on the Hub, once it is there; the folder
+            below `model_cards/` otherwise.
+
+    Raises:
+        ZooError: If the folder is no model or its `metrics.json` is damaged.
+    """
     from huggingface_hub import ModelCard
 
-    folder = Path(folder)
     index, metrics = layout.read_index(folder), load_metrics(folder)
     name = folder.resolve().name
-    context = _context(folder, name, index, metrics)
+    context = _context(folder, name, index, metrics) | {"here": here or f"model_cards/{name}"}
     card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
-    has_code = any(folder.rglob("*.py"))
-    licence = licence_text(context["license_id"], context["data"].get("name"), context["source_citation"], has_code)
-    write_atomic(folder / LICENSE_FILE, licence)
-    return write_atomic(folder / CARD_FILE, str(card).rstrip() + "\n")
+    return str(card).rstrip() + "\n"
 
 
 def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
@@ -290,13 +311,12 @@ def _card_data(name: str, metrics: dict, context: dict):
             dataset_config=dataset["preset"],
             dataset_split=dataset["split"],
             dataset_revision=dataset["fingerprint"],
-            metric_type=f"{group}_{key}" if group in NAMED_BY_GROUP else key,
-            metric_name=metric_name(key),
+            metric_type=figure["type"],
+            metric_name=figure["name"],
             metric_value=figure["value"],
+            metric_args=figure["args"],
         )
-        for group in MODEL_INDEX_GROUPS
-        for key, figure in metrics.get(group, {}).items()
-        if isinstance(figure, dict) and "value" in figure
+        for figure in (index_figures(metrics) if dataset else ())
     ]
     source = context["data"].get("name")
     return ModelCardData(

@@ -48,9 +48,27 @@ def render_network_card(folder: str | os.PathLike) -> Path:
     Raises:
         ZooError: If the folder is no network of a known family, or its `metrics.json` lacks what was trained.
     """
+    folder = Path(folder)
+    card = network_card_text(folder)
+    data = load_metrics(folder)["training"]["dataset"]["name"]
+    source = source_of(data)
+    write_atomic(folder / LICENSE_FILE, licence_text(source.license, data, source.citation, has_code=True))
+    return write_atomic(folder / model_card.CARD_FILE, card)
+
+
+def network_card_text(folder: Path, here: str | None = None) -> str:
+    """The card of a network's folder.
+
+    Args:
+        folder (`Path`): Of the network.
+        here (`str`, *optional*): Where its code loads it from: the repo id on the Hub, once it is there; the folder
+            below `model_cards/` otherwise.
+
+    Raises:
+        ZooError: If the folder is no network of a known family, or its `metrics.json` lacks what was trained.
+    """
     from huggingface_hub import ModelCard
 
-    folder = Path(folder)
     config, metrics = json.loads((folder / layout.CONFIG_FILE).read_text()), load_metrics(folder)
     family, training = metrics.get("model", {}).get("family"), metrics.get("training")
     if family not in KINDS or not training:
@@ -59,6 +77,7 @@ def render_network_card(folder: str | os.PathLike) -> Path:
     source = source_of(training["dataset"]["name"])
     context = kind | {
         "name": name,
+        "here": here or f"model_cards/{name}",
         "class_name": config["_class_name"],
         "module": next(path.stem for path in folder.glob("modeling_*.py")),
         "size": config.get("sample_size", 64),
@@ -82,9 +101,7 @@ def render_network_card(folder: str | os.PathLike) -> Path:
         "limitations": _limitations(metrics),
     }
     card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
-    licence = licence_text(source.license, training["dataset"]["name"], source.citation, has_code=True)
-    write_atomic(folder / LICENSE_FILE, licence)
-    return write_atomic(folder / model_card.CARD_FILE, str(card).rstrip() + "\n")
+    return str(card).rstrip() + "\n"
 
 
 def _answers(config: dict) -> str:

@@ -65,5 +65,5 @@ def notes(tables: list[Table]) -> str:
     """What has to be said below the tables."""
     said = ["Intervals are 95 %. Projections are read beside their latent dimensions: more make them easier."]
     if not any("fid_inception_v3" in groups.get("distribution", {}) for _, rows in tables for _, groups in rows):
-        said.append("FID: not measured (Inception weights absent).")
+        said.append("FID (Inception-v3): not measured (its weights absent).")
     return " ".join(said)

@@ -34,7 +34,7 @@ def draw_trilemma(folders: Iterable[str | os.PathLike], path: str | os.PathLike)
 
     panels = [(dataset, points, rows) for dataset, rows in results(folders) if (points := _points(rows))]
     if not panels:
-        raise ZooError("compare: no model has a Fréchet distance and a speed; run `cardiac-zoo evaluate` first")
+        raise ZooError("compare: no model has an FID and a speed; run `cardiac-zoo evaluate` first")
     figure = Figure(figsize=(9, 6 * len(panels)), layout="constrained")
     if Path(path).suffix.removeprefix(".") not in figure.canvas.get_supported_filetypes():
         raise ZooError(f"{path}: expected a picture, such as {Path(path).stem or 'figure'}.png")
@@ -42,7 +42,10 @@ def draw_trilemma(folders: Iterable[str | os.PathLike], path: str | os.PathLike)
     axes = figure.subplots(len(panels), squeeze=False)[:, 0]
     for axis, (dataset, points, rows) in zip(axes, panels, strict=True):
         axis.set(xscale="log", yscale="log", title=title(dataset).replace("`", ""))
-        axis.set(xlabel="samples/s at batch 16 (faster →)", ylabel="Fréchet distance ÷ that of real images (better ↓)")
+        axis.set(
+            xlabel="samples/s at batch 16 (faster →)",
+            ylabel="FID (EfficientNet-Lite0) ÷ that of real images (better ↓)",
+        )
         for bound in (axis.xaxis, axis.yaxis):
             bound.set_major_formatter("{x:g}")
         for name, groups in rows:

@@ -8,9 +8,15 @@ TITLE = (
     "Accuracy by slice, balanced by class; Dice with a share of the real patients. "
     "Mean ± standard deviation over seeds [95 % interval]"
 )
-CLASSIFIERS = ("hog_svm", "cnn")
+CLASSIFIERS = ("hog_svm", "cnn", "hog_svm_study_c", "skinlesnet_study_c")
 TASKS = {"": "all classes", "_hcm": "HCM against the rest"}
-FURTHER = {"accuracy": "unbalanced", "patient_vote": "by patient"}
+FURTHER = {
+    "accuracy": "unbalanced",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "patient_vote": "by patient",
+}
 CASES = {"shared_generator": "shared generator", "same_data": "same data"}
 ARMS = ("baseline", "cas", "nas")
 WHOLE = "dice_shared_generator_100"

@@ -73,6 +73,9 @@ def data(
     ] = False,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of another segmenter than the published one.")] = None,
     keep_ids: Annotated[bool, typer.Option("--keep-ids", help="Store DICOM's PatientIDs; for folder.")] = False,
+    undersample: Annotated[
+        bool, typer.Option("--undersample", help="As many benign images as malignant ones; for isic.")
+    ] = False,
     num_patients: Annotated[int | None, typer.Option(min=1, help="How many to draw; for phantom.")] = None,
     all_frames: Annotated[bool, typer.Option("--all-frames", help="Every cine frame; for acdc.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unusable files out and list them.")] = False,
@@ -109,6 +112,7 @@ def data(
         "segment": load_segmenter(segmenter) if needs_segmenter else None,
         "predict_masks": segment or None,
         "keep_ids": keep_ids or None,
+        "undersample": undersample or None,
         "num_patients": num_patients,
         "all_frames": all_frames or None,
         "skip_bad": skip_bad or None,
@@ -128,6 +132,8 @@ def data(
     datasets.save(built, output)
     counts = ", ".join(f"{split['num_images']:,} {name}" for name, split in built.info["splits"].items())
     typer.echo(f"{output}: {counts} images")
+    if grouped := built.info.get("split_by"):
+        typer.echo(f"split by {', '.join(f'{kind}: {count:,} images' for kind, count in grouped.items())}")
     for group in built.info.get("duplicates", []):
         typer.echo(f"identical images, kept in one split: {', '.join(group)}")
     for skipped in built.info.get("skipped", []):

@@ -77,9 +77,15 @@ def style_sweep(
     seed: Annotated[int, typer.Option(help="Content image i depends on it and on i alone.")] = 0,
     feature_network: Annotated[str | None, typer.Option(help="cvae-encoder, efficientnet-lite0, vgg19.")] = None,
     style_weight: Annotated[str, typer.Option(help="Separated by commas, as all below.")] = "0.01,0.1,1,10,100",
-    content_weight: Annotated[str, typer.Option(help="The ratio of the weights is what counts.")] = "1",
+    content_weight: Annotated[str, typer.Option(help="Of a relative loss their ratio is what counts.")] = "1",
     learning_rate: Annotated[str, typer.Option(help="Of the model's own optimizer.")] = "0.05,0.01,0.005,0.001",
     iterations: Annotated[int, typer.Option(min=1, help="Steps; 1000 in the study.")] = 100,
+    style_loss: Annotated[
+        str, typer.Option(help="relative; gram or maps, whose weights are absolute, as in study B.")
+    ] = "relative",
+    study_b: Annotated[
+        bool, typer.Option("--study-b", help="Study B's own grid, 8,192 combinations of 1,000 steps, by maps.")
+    ] = False,
     segmenter: Annotated[Path | None, typer.Option(help="Folder of a segmenter, to measure the harm.")] = None,
     store_style_images: Annotated[
         bool, typer.Option("--store-style-images", help="They may be patients'; not to be published then.")
@@ -96,13 +102,17 @@ def style_sweep(
     pipe = load_model(model)
     if not isinstance(pipe, StyleTransferPipeline):
         raise ZooError(f"{model}: expected a model of family style-transfer, got {pipe.family}")
+    networks = (feature_network or pipe.config.feature_network).split(",")
     grid = style.Grid(
-        feature_networks=(feature_network or pipe.config.feature_network).split(","),
+        feature_networks=networks,
         style_weights=numbers(style_weight, "--style-weight"),
         content_weights=numbers(content_weight, "--content-weight"),
         learning_rates=numbers(learning_rate, "--learning-rate"),
         num_iterations=iterations,
+        style_loss=style_loss,
     )
+    if study_b:
+        grid = style.Grid.of_study_b(networks)
     settings = {"generator": sample_generators(seed, range(count)), "output_type": "pt"}
     if content is None:
         images = pipe(count, num_iterations=1, **settings).content_images

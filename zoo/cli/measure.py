@@ -42,6 +42,9 @@ def evaluate(
     extractor: Annotated[
         list[str] | None, typer.Option(help="In whose features, such as inception_v3 for FID; may be repeated.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of the one extractor: file for inception_v3, folder or Hub id for dinov2, clip.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for a picture of likely copies and real images.")] = None,
     output: Annotated[Path | None, typer.Option(help="Metrics file to add to, instead of the model's own.")] = None,
 ) -> None:
@@ -56,6 +59,8 @@ def evaluate(
     from zoo.published import layout, metrics_file
     from zoo.published.loading import find_folder
 
+    if weights is not None and len(extractor or []) != 1:
+        raise ZooError(f"--weights: expected one --extractor that they are of, got {len(extractor or [])}")
     folder = find_folder(model)
     if output is None and folder != Path(model):
         raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
@@ -75,7 +80,7 @@ def evaluate(
             groups=groups.split(",") if groups else None,
             segmenter=segmenter,
             classifier=classifier,
-            extractors=[load_extractor(name) for name in extractor or []],
+            extractors=[load_extractor(name, weights) for name in extractor or []],
             model_dir=folder,
             cache_dir=cache,
             report_dir=report,
@@ -88,12 +93,18 @@ def evaluate(
 
 
 def utility(
-    model: Model,
+    models: Annotated[list[str], typer.Argument(help="Folder or repo id of a model; or of one for each class.")],
     dataset: Annotated[Path, typer.Option(help="Your patients: a folder written by `cardiac-zoo data`.")],
     split: Annotated[Split, typer.Option(help="validation to choose anything; test once, at the end.")] = Split.test,
     num_samples: Annotated[int, typer.Option(min=2, help="How many synthetic images, or pairs with masks.")] = 1000,
     seeds: Annotated[int, typer.Option(help="Trainings of each network, at least 3.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the samples and of the first training.")] = 0,
+    classes: Annotated[
+        str | None, typer.Option(help="The class of each model, separated by commas, if each makes only one.")
+    ] = None,
+    study_c: Annotated[
+        bool, typer.Option("--study-c", help="By study C's classifiers: a grid of SVMs, SkinLesNet for 75 epochs.")
+    ] = False,
     same_data: Annotated[
         list[str] | None,
         typer.Option(metavar="SHARE=MODEL", help="Model that saw this share of the patients alone; may be repeated."),
@@ -101,14 +112,40 @@ def utility(
     cache: Annotated[Path | None, typer.Option(help="Keeps samples and trainings, so that it can go on.")] = None,
     output: Annotated[Path | None, typer.Option(help="Metrics file to add the figures to.")] = None,
 ) -> None:
-    """Tell whether a model's samples help networks that are tested on your patients: a table and a sentence."""
-    from zoo.cards.utility_text import utility_text
+    """Tell whether samples help networks that are tested on your patients: a table and a sentence.
+
+    They are of one model, or of one model a class: `utility MALIGNANT BENIGN --classes malignant,benign`.
+    """
     from zoo.hub import datasets as hub_datasets
     from zoo.metrics import evaluate as measure
+    from zoo.metrics.utility import study_c as study_c_module
+    from zoo.metrics.utility.one_class import utility_of_classes
     from zoo.metrics.utility.segmentation import SameData
     from zoo.published import metrics_file
     from zoo.published.loading import find_folder
 
+    if classes is not None or len(models) > 1 or study_c:
+        names = classes.split(",") if classes else []
+        if same_data or len(set(names)) != len(models):
+            raise ZooError(
+                f"--classes: expected one for each of {len(models)} model(s) and no --same-data, got {names}"
+            )
+        options = {}
+        if study_c:
+            options = {"classifiers": study_c_module.CLASSIFIERS, "descriptions": study_c_module.DESCRIPTIONS}
+        found = utility_of_classes(
+            {name: (load_model(model), find_folder(model)) for name, model in zip(names, models, strict=True)},
+            hub_datasets.load(dataset),
+            split.value,
+            num_samples=num_samples,
+            seed=seed,
+            seeds=seeds,
+            cache_dir=cache,
+            **options,
+        )
+        _show_utility(found, output)
+        return
+    (model,) = models
     generators = {}
     for entry in same_data or []:
         share, equals, name = entry.partition("=")
@@ -133,6 +170,14 @@ def utility(
     )
     if "utility" not in found:
         raise ZooError(f"{model}: cannot help with {dataset}, the reasons stand above")
+    _show_utility(found, output)
+
+
+def _show_utility(found: dict, output: Path | None) -> None:
+    """The figures for a terminal, and into a file."""
+    from zoo.cards.utility_text import utility_text
+    from zoo.published import metrics_file
+
     if output is not None:
         metrics_file.save(output, metrics_file.merge_metrics(metrics_file.read(output), found))
     typer.echo(utility_text(found["utility"]), nl=False)

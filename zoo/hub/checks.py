@@ -1,5 +1,7 @@
 """What must be true of a model's folder before it is published. A model is a generator or a single network."""
 
+import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 from zoo.cards import model_card, network_card
 from zoo.cards.licence import LICENSE_FILE
 from zoo.errors import ZooError
-from zoo.files import sha256
+from zoo.files import sha256, write_atomic
 from zoo.hub.upload import files_of
 from zoo.published import layout
 from zoo.published.metrics_file import METRICS_FILE, load_metrics
@@ -17,6 +19,7 @@ PRIVATE_FILES = {"metrics-validation.json"}
 PICKLES = {".bin", ".ckpt", ".pkl", ".pickle", ".pt", ".pth"}
 REQUIRED_FIELDS = ("library_name", "pipeline_tag", "license", "datasets", "metrics", "model_name", "eval_results")
 # Where the names in the YAML are others than those of `ModelCardData`
+HERE = re.compile(r'from_pretrained\("([^"]+)"')  # where a card's code loads the model from
 YAML_NAMES = {"model_name": "model-index", "eval_results": "model-index"}
 
 
@@ -59,7 +62,19 @@ def check_model(folder: Path) -> dict[str, Path]:
         if name not in files or files[name].read_text() != text:
             raise ZooError(f"{folder / name}: not what this version writes; `cardiac-zoo code {folder}` does")
     check_card(folder)
+    check_private(folder)
     return files
+
+
+def check_private(folder: Path) -> None:
+    """Refuses a style transfer that holds real images as its style: they may be patients'.
+
+    Raises:
+        ZooError: If a component of the model does.
+    """
+    for config in folder.glob(f"*/{layout.CONFIG_FILE}"):
+        if json.loads(config.read_text()).get("_class_name") == "StyleImages":
+            raise ZooError(f"{config.parent}: holds real images; a style transfer of style 'mean' can be published")
 
 
 def check_weights(folder: Path, files: dict[str, Path]) -> None:
@@ -100,6 +115,9 @@ def check_card(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as work_dir:
         copy = shutil.copytree(folder, Path(work_dir) / folder.resolve().name)
         (network_card.render_network_card if layout.is_network(copy) else model_card.render_card)(copy)
+        if here := HERE.search(path.read_text(encoding="utf-8")):  # of a pulled folder the repo id
+            text = network_card.network_card_text if layout.is_network(copy) else model_card.card_text
+            write_atomic(copy / model_card.CARD_FILE, text(copy, here[1]))
         for name in (model_card.CARD_FILE, LICENSE_FILE):
             if (folder / name).read_bytes() != (copy / name).read_bytes():
                 message = f"not what {METRICS_FILE} says; `cardiac-zoo card {folder}` renders it"

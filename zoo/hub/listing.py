@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from zoo.cards.columns import EXTRACTOR
 from zoo.cards.figures_text import text
 from zoo.cards.model_card import TAG
+from zoo.cards.model_index import AIM, metric_key
 from zoo.cards.tables import to_text
 from zoo.errors import ZooError
 from zoo.hub.client import hub_errors
@@ -13,7 +14,7 @@ from zoo.hub.client import hub_errors
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, HfApi
 
-DEFAULT_METRIC = f"fd_{EXTRACTOR}"
+DEFAULT_METRIC = f"fid_{EXTRACTOR}"
 SHOWN = (DEFAULT_METRIC, f"kid_{EXTRACTOR}", "projection_ssim", "share_copies")
 LOWER_IS_BETTER = ("fid_", "fd_", "kid_", "mifid_", "cmmd_", "share_copies", "projection_mse")
 
@@ -41,7 +42,12 @@ class HubModel:
     @property
     def figures(self) -> dict[str, float]:
         """Numbers by metric."""
-        return {result.metric_type: result.metric_value for result in self.results}
+        return {metric_key(result.metric_type, result.metric_args): result.metric_value for result in self.results}
+
+    @property
+    def aims(self) -> dict[str, float]:
+        """What real images score, by metric, where that is the aim."""
+        return {result.metric_type: result.metric_args[AIM] for result in self.results if AIM in _args(result)}
 
 
 def find_models(owner: str, api: "HfApi | None" = None) -> list[HubModel]:
@@ -73,8 +79,8 @@ def hub_table(owner: str, metric: str | None = None, api: "HfApi | None" = None)
 
     Args:
         owner (`str`): User or organisation.
-        metric (`str`, *optional*): A metric type of the `model-index`; the Fréchet distance otherwise. Where the figure
-            of real images stands beside it (`…_real`, `…_train`), the one nearest to that comes first.
+        metric (`str`, *optional*): A metric of the `model-index`, as `metric_key` calls it; FID (EfficientNet-Lite0)
+            otherwise. Where the figure of real images is the aim, the one nearest to that comes first.
         api (`HfApi`, *optional*): The client; that of the environment otherwise.
 
     Raises:
@@ -109,11 +115,8 @@ def hub_table(owner: str, metric: str | None = None, api: "HfApi | None" = None)
     return to_text(*parts)
 
 
-def _aim(metric: str, figures: dict[str, float]) -> float | None:
-    """What real images score, where a metric is judged by the distance to that."""
-    if metric.startswith(LOWER_IS_BETTER):
-        return None
-    return next((figures[metric + end] for end in ("_real", "_train") if metric + end in figures), None)
+def _args(result) -> dict:
+    return result.metric_args or {}
 
 
 def _rank(metric: str, model: HubModel) -> tuple:
@@ -121,7 +124,7 @@ def _rank(metric: str, model: HubModel) -> tuple:
     figures = model.figures
     if metric not in figures:
         return (True, 0.0, model.id)
-    value, aim = figures[metric], _aim(metric, figures)
+    value, aim = figures[metric], model.aims.get(metric)
     sign = 1 if metric.startswith(LOWER_IS_BETTER) else -1
     return (False, sign * value if aim is None else abs(value - aim), model.id)
 
@@ -129,5 +132,5 @@ def _rank(metric: str, model: HubModel) -> tuple:
 def _order(metric: str, group: list[HubModel]) -> str:
     if metric.startswith(LOWER_IS_BETTER):
         return "lowest first"
-    aimed = any(_aim(metric, model.figures) is not None for model in group)
+    aimed = any(metric in model.aims for model in group)
     return "nearest to real images first" if aimed else "highest first"

@@ -4,11 +4,15 @@ Each repo changes by one commit; what is interrupted leaves it as it was, and do
 """
 
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.cards.model_card import CARD_FILE, card_text
+from zoo.cards.network_card import network_card_text
 from zoo.errors import ZooError
+from zoo.files import write_atomic
 from zoo.hub import checks
 from zoo.hub.client import hub_errors
 from zoo.hub.upload import check_tag, commit_files, files_of, open_repo
@@ -59,7 +63,9 @@ def push_model(
     """
     files = checks.check_model(folder)
     tag = tag or version_tag()
-    with hub_errors(repo_id):
+    with hub_errors(repo_id), tempfile.TemporaryDirectory() as temporary:
+        card = Path(temporary) / CARD_FILE  # its code loads the model from where it is going to be
+        files = files | {CARD_FILE: write_atomic(card, any_card_text(folder, repo_id))}
         api = api or _api()
         open_repo(api, repo_id, private=private)
         if revision is not None:
@@ -68,6 +74,11 @@ def push_model(
         commit = commit_files(api, repo_id, files, f"{folder.resolve().name} {tag}", revision=revision)
         api.create_tag(repo_id, tag=tag, revision=commit, exist_ok=True)
         return f"{api.endpoint}/{repo_id}/commit/{commit}"
+
+
+def any_card_text(folder: Path, here: str | None = None) -> str:
+    """The card of a generator's or a single network's folder, whose code loads it from `here`."""
+    return (network_card_text if layout.is_network(folder) else card_text)(folder, here)
 
 
 def push_space(

@@ -113,6 +113,19 @@ def add_real(row: dict, real: dict) -> dict:
     return row
 
 
+def training_distances(run: Context) -> dict:
+    """`fd_train_<extractor>`: Fréchet distances to the *training* images, as study C has them, in its own networks."""
+    found = {}
+    for extractor in (extractor for extractor in run.extractors if extractor.knows_patients):
+        ours, theirs = (
+            extract(extractor, images.images, cache_dir=run.feature_dir, progress=run.progress).double()
+            for images in (run.samples, run.train)
+        )
+        figure = two_sample_figure(frechet_distance, ours, theirs, run.samples.ids, run.train.ids)
+        found[f"fd_train_{extractor.name}"] = figure
+    return found
+
+
 def measure(run: Context) -> tuple[dict, dict]:
     """Group `distribution`, in the features of each extractor."""
     samples = run.samples
@@ -129,7 +142,7 @@ def measure(run: Context) -> tuple[dict, dict]:
 
     described = [extractor.describe() for extractor in run.extractors]
     rows = run.references("distribution", reference_rows, described)
-    group = add_real(row(samples), rows["real"])
+    group = add_real(row(samples), rows["real"]) | training_distances(run)
     return group | {"settings": neighbour_settings(len(samples), len(run.reference))}, rows
 
 

@@ -18,6 +18,7 @@ from zoo.metrics import (
     diversity,
     items,
     projection,
+    unpaired,
 )
 from zoo.metrics.cache import Cache
 from zoo.metrics.context import Context
@@ -33,6 +34,7 @@ GROUPS = (
     diversity.GROUP,
     distribution.GROUP,
     projection.GROUP,
+    unpaired.GROUP,
     anatomy.GROUP,
     conditioning.GROUP,
     control.GROUP,
@@ -77,11 +79,11 @@ def evaluate(
         batch_size (`int`): Samples a call of the pipeline.
         settings (`dict`, *optional*): Keywords of the call that differ from the pipeline's defaults.
         groups (sequence of `str`, *optional*): Which of `cost`, `copying`, `diversity`, `distribution`,
-            `projection`, `anatomy`, `conditioning`, `control`, `items` and `utility`; all but the last by default,
-            which takes dozens of trainings. A pipeline without `project` has no group `projection`, an unconditional
-            one no `conditioning`, one that takes no masks no `control`, one without classes and masks no `utility`,
-            and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset, `anatomy`
-            and `conditioning` are measured only if they are asked for by name.
+            `projection`, `unpaired`, `anatomy`, `conditioning`, `control`, `items` and `utility`; all but the last by
+            default, which takes dozens of trainings. A pipeline without `project` has no group `projection`, an
+            unconditional one no `conditioning`, one that takes no masks no `control`, one without classes and masks no
+            `utility`, and images that are not of hearts have no `anatomy`. Where no judge was trained on the dataset,
+            `anatomy` and `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
             EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`

@@ -7,7 +7,7 @@ import torch
 from zoo.datasets import BuiltDataset
 from zoo.datasets import images as images_of
 from zoo.errors import ZooError
-from zoo.metrics.functional import volume_dice
+from zoo.metrics.functional import binary_scores, confusion_matrix, volume_dice
 from zoo.metrics.image_set import ImageSet, from_split, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
 from zoo.published.metrics_file import SCHEMA_VERSION
@@ -84,7 +84,8 @@ def accuracy_figures(classifier: Judge, images: ImageSet, rows) -> dict:
 
     Returns:
         `dict`: `<condition>_accuracy_slice`, `<condition>_accuracy_patient`, `<condition>_chance` (the share of the
-        most frequent class among the slices).
+        most frequent class among the slices). Of two classes also `<condition>_precision`, `_recall` and `_f1` of the
+        second one, and `_confusion`, counts with a row a true class.
     """
     group = {}
     patients = sorted(set(images.ids))
@@ -95,6 +96,10 @@ def accuracy_figures(classifier: Judge, images: ImageSet, rows) -> dict:
             raise ZooError(f"dataset: column '{condition}': expected the classes {', '.join(names)}")
         truth = torch.tensor(rows[condition][:])
         group[f"{condition}_accuracy_slice"] = share_figure(probability.argmax(1) == truth, images.ids)
+        if len(names) == 2:
+            matrix = confusion_matrix(probability.argmax(1), truth, 2)
+            group |= {f"{condition}_{name}": score for name, score in binary_scores(matrix, positive=1).items()}
+            group[f"{condition}_confusion"] = matrix.tolist()
         group[f"{condition}_chance"] = torch.bincount(truth).max().item() / len(truth)
         own = [truth[place == index] for index in range(len(patients))]
         if all((classes == classes[0]).all() for classes in own):

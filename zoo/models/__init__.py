@@ -12,7 +12,7 @@ from .resnet_classifier import ResNet50Classifier
 from .score_unet import ScoreUNet2DModel
 from .segmenter import UNetSegmenter
 from .skinlesnet import SkinLesNet
-from .style_statistics import StyleStatistics
+from .style_statistics import StyleImages, StyleStatistics
 from .vae import DenseVAE
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ResNet50Classifier",
     "ScoreUNet2DModel",
     "SkinLesNet",
+    "StyleImages",
     "StyleStatistics",
     "UNetSegmenter",
 ]

@@ -19,6 +19,7 @@ from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.pipelines.style_transfer import FeatureNetwork, transfer
 from zoo.progress import track
+from zoo.style import study_b
 from zoo.style.harm import anatomical_harm
 from zoo.style.networks import hand_in
 
@@ -55,6 +56,7 @@ class Grid:
         content_weights (`list[float]`): Of the content loss.
         learning_rates (`list[float]`): Of the pipeline's own optimizer.
         num_iterations (`int`): Steps.
+        style_loss (`str`): As in [`StyleTransferPipeline`].
     """
 
     feature_networks: Sequence[str] = ("cvae-encoder",)
@@ -62,6 +64,13 @@ class Grid:
     content_weights: Sequence[float] = (1.0,)
     learning_rates: Sequence[float] = (0.05, 0.01, 0.005, 0.001)
     num_iterations: int = 100
+    style_loss: str = "relative"
+
+    @classmethod
+    def of_study_b(cls, feature_networks: Sequence[str] = ("cvae-encoder",), style_loss: str = "maps") -> "Grid":
+        """All that study B tried: 32 style weights, 32 content weights and 8 learning rates, of 1,000 steps each."""
+        rates = study_b.LEARNING_RATES
+        return cls(feature_networks, study_b.WEIGHTS, study_b.WEIGHTS, rates, study_b.NUM_ITERATIONS, style_loss)
 
     def __post_init__(self):
         for name, values in asdict(self).items():
@@ -90,8 +99,8 @@ def style_sweep(
     """Styles each content image with every combination of the grid, into a dataset in Parquet.
 
     `datasets.load_dataset(output_dir)` reads it. There is a file for each feature network and content image, which is
-    whole or absent: a sweep that was interrupted goes on when it is started again. Combinations whose weights have the
-    same ratio are computed once, since the ratio alone counts.
+    whole or absent: a sweep that was interrupted goes on when it is started again. Of a relative style loss,
+    combinations whose weights have the same ratio are computed once, since the ratio alone counts.
 
     Args:
         pipe ([`StyleTransferPipeline`]): The model.
@@ -110,6 +119,10 @@ def style_sweep(
         ZooError: If the folder holds another sweep, or a setting does not suit the model.
     """
     own = pipe.config.feature_network
+    if style_images is None and pipe.holds_style_images:
+        style_images = pipe.style()
+    if style_images is None and grid.style_loss == "maps":
+        raise ZooError("style loss 'maps': compares with an image, give style images")
     if style_images is None and (strange := [name for name in grid.feature_networks if name != own]):
         raise ZooError(f"feature network {strange[0]}: the model knows a style of {own} alone, give style images")
     spacing = pipe.config.pixel_spacing_mm
@@ -135,8 +148,8 @@ def style_sweep(
     for file, name, index in track(missing, "style sweep", disable=not progress):
         content = content_images[index : index + 1]
         style = None if nearest is None else pipe.checked(style_images[nearest[index]][None], "style_images")
-        grams = pipe.style() if style is None else networks[name].grams(style)
-        rows = _sweep_one(networks[name], pipe.config.optimizer, content, grams, grid, segment, spacing)
+        target = pipe.style() if style is None else networks[name].style(style, grid.style_loss)
+        rows = _sweep_one(networks[name], pipe.config.optimizer, content, target, grid, segment, spacing)
         style_image = style if store_style_images else None
         same = {
             "feature_network": name,
@@ -151,24 +164,27 @@ def style_sweep(
 
 
 def _sweep_one(
-    network: FeatureNetwork, optimizer: str, content: torch.Tensor, grams: list[torch.Tensor], grid, segment, spacing
+    network: FeatureNetwork, optimizer: str, content: torch.Tensor, target: list[torch.Tensor], grid, segment, spacing
 ) -> list[dict]:
     """A row for each combination, of one content image `(1, channels, height, width)`."""
     rows, done = [], {}
     for style_weight, content_weight, learning_rate in grid.combinations:
         ratio = f"{style_weight / content_weight:.6g}" if content_weight else "style alone"
+        if grid.style_loss != "relative":  # the size of the weights counts
+            ratio = style_weight, content_weight
         if (ratio, learning_rate) not in done:
             start = time.perf_counter()
             try:
                 found = transfer(
                     network,
                     content,
-                    grams,
+                    target,
                     style_weight=style_weight,
                     content_weight=content_weight,
                     learning_rate=learning_rate,
                     num_iterations=grid.num_iterations,
                     optimizer=optimizer,
+                    style_loss=grid.style_loss,
                 )
             except ValueError as error:
                 raise ZooError(f"sweep: {error}") from error

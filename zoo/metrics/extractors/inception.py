@@ -195,13 +195,14 @@ def _interpolation(side: int, size: int, like: torch.Tensor) -> torch.Tensor:
     return matrix.to(like)
 
 
-def find_weights() -> Path:
-    """The file that `ZOO_INCEPTION_WEIGHTS` names, or else the one in torch's cache, downloaded if it is not there.
+def find_weights(file: str | os.PathLike | None = None) -> Path:
+    """A file of weights, the one that `ZOO_INCEPTION_WEIGHTS` names, or else the one in torch's cache, downloaded if it
+    is not there.
 
     Raises:
         ZooError: If it cannot be downloaded, or is not the file that FID is defined with.
     """
-    named = os.environ.get(VARIABLE)
+    named = file or os.environ.get(VARIABLE)
     path = Path(named) if named else Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if not named and not path.exists():
         try:
@@ -218,7 +219,10 @@ def find_weights() -> Path:
 
 
 class InceptionV3Extractor(FeatureExtractor):
-    """The 2,048 averaged activations before the classifier; a Fréchet distance of these is FID.
+    """The 2,048 averaged activations before the classifier; a Fréchet distance of these is the customary FID.
+
+    Args:
+        weights (path, *optional*): Their file, as in `find_weights`.
 
     Raises:
         ZooError: If the weights are absent and cannot be downloaded, or are other ones.
@@ -228,10 +232,10 @@ class InceptionV3Extractor(FeatureExtractor):
     preprocessing = "8 bit, bilinear to 299x299 as TensorFlow 1 does, grey repeated to 3 channels, (255 x - 128) / 128"
     dimensions = 2048
 
-    def __init__(self):
+    def __init__(self, weights: str | os.PathLike | None = None):
         network = InceptionV3()
         # Of the pickle nothing but tensors is accepted, and only from the file with the known hash.
-        network.load_state_dict(torch.load(find_weights(), map_location="cpu", weights_only=True))
+        network.load_state_dict(torch.load(find_weights(weights), map_location="cpu", weights_only=True))
         self.sha256 = FID_SHA256
         self.network = network.eval().requires_grad_(False)
 

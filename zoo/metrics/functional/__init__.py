@@ -2,6 +2,8 @@
 
 from zoo.metrics.functional.anatomy import measure_anatomy
 from zoo.metrics.functional.auc import auc
+from zoo.metrics.functional.cafd import cafd
+from zoo.metrics.functional.classification import binary_scores, confusion_matrix
 from zoo.metrics.functional.cmmd import cmmd
 from zoo.metrics.functional.dice import volume_dice
 from zoo.metrics.functional.frechet import FeatureStatistics, frechet_distance
@@ -10,14 +12,18 @@ from zoo.metrics.functional.kid import kid
 from zoo.metrics.functional.manifold import density_coverage, precision_recall
 from zoo.metrics.functional.mifid import mifid
 from zoo.metrics.functional.pixel import cc, mse, psnr
-from zoo.metrics.functional.ssim import ms_ssim, ssim
+from zoo.metrics.functional.ssim import dssim, ms_ssim, ssim, three_ssim
 
 __all__ = [
     "FeatureStatistics",
     "auc",
+    "binary_scores",
+    "cafd",
     "cc",
     "cmmd",
+    "confusion_matrix",
     "density_coverage",
+    "dssim",
     "frechet_distance",
     "inception_score",
     "kid",
@@ -28,5 +34,6 @@ __all__ = [
     "precision_recall",
     "psnr",
     "ssim",
+    "three_ssim",
     "volume_dice",
 ]

@@ -1,5 +1,7 @@
 """Which classes a model, its samples and a dataset have in common, and the classifiers that learn them."""
 
+from collections.abc import Callable
+
 import torch
 
 from zoo.datasets import BuiltDataset
@@ -58,6 +60,8 @@ def classification_group(
     schedule: Schedule = SCHEDULE,
     device: torch.device | str = "cpu",
     progress: bool = False,
+    classifiers: dict[str, Callable] | None = None,
+    positive: str | None = None,
 ) -> dict:
     """CAS and NAS of the classes that samples, `train` and the split all have; other images are left out.
 
@@ -71,6 +75,8 @@ def classification_group(
         schedule (`Schedule`): How the CNN is trained.
         device: Where it is trained.
         progress (`bool`): Whether to show a bar on stderr.
+        classifiers (`dict`, *optional*): As in `classification_figures`.
+        positive (`str`, *optional*): Likewise.
 
     Returns:
         `dict`: As from `classification_figures`; empty if fewer than two classes are left.
@@ -98,4 +104,6 @@ def classification_group(
         schedule,
         device,
         progress,
+        classifiers,
+        positive,
     )

@@ -5,14 +5,17 @@ scores on real images that was trained on samples alone; the naive augmentation 
 one trained on real images and samples. The baseline beside them is trained on the real images alone.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from zoo.errors import ZooError
+from zoo.metrics.functional.classification import binary_scores, confusion_matrix
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.intervals import folds, share_figure, within
+from zoo.metrics.intervals import folds, one_sample_figure, share_figure, within
 from zoo.metrics.utility.figures import seeds_figure
 from zoo.metrics.utility.training import Schedule, augment, draw_weights, fit
 from zoo.progress import track
@@ -146,6 +149,8 @@ def classification_figures(
     schedule: Schedule = SCHEDULE,
     device: torch.device | str = "cpu",
     progress: bool = False,
+    classifiers: dict[str, Callable] | None = None,
+    positive: str | None = None,
 ) -> dict:
     """CAS, NAS and the baseline of both classifiers, for telling all classes apart and for HCM against the rest.
 
@@ -160,6 +165,10 @@ def classification_figures(
         schedule (`Schedule`): How the CNN is trained.
         device: Where it is trained.
         progress (`bool`): Whether to show a bar on stderr.
+        classifiers (`dict[str, Callable]`, *optional*): What is trained, by name, each called like `hog_svm`; that and
+            `cnn` by default.
+        positive (`str`, *optional*): The class whose `precision`, `recall` and `f1` are told too, and the `confusion`
+            matrix, a row a true class, in the mean over seeds.
 
     Returns:
         `dict`: `baseline_<classifier>`, `cas_…`, `nas_…`, and the same with `_hcm` behind them: the accuracy by slice
@@ -180,7 +189,7 @@ def classification_figures(
     if SINGLED_OUT in names and len(names) > 2:
         single = names.index(SINGLED_OUT)
         tasks[f"_{SINGLED_OUT.lower()}"] = ((labels == single).long(), (truth == single).long())
-    classifiers = {
+    classifiers = classifiers or {
         "hog_svm": hog_svm,
         "cnn": lambda *inputs: cnn(*inputs, schedule=schedule, device=device),
     }
@@ -198,6 +207,8 @@ def classification_figures(
                 hits = (scores[arm].argmax(-1) == right).double()
                 if arm != "baseline":
                     entry["gain"] = seeds_figure(hits - baseline, unseen.ids, right)
+                if not ending and positive is not None:
+                    entry |= _of_class(scores[arm], right, names.index(positive), unseen.ids)
                 if not ending:
                     entry[condition] = _by_class(hits.mean(0), right, names, unseen.ids)
                 group[f"{arm}_{name}{ending}"] = entry
@@ -225,6 +236,24 @@ def _accuracies(scores: torch.Tensor, right: torch.Tensor, ids: list[str]) -> di
         totals = torch.zeros(len(scores), len(patients), scores.shape[-1], dtype=scores.dtype)
         entry["patient_vote"] = share(totals.index_add(1, place, scores), first, patients)
     return entry
+
+
+def _of_class(scores: torch.Tensor, right: torch.Tensor, positive: int, ids: list[str]) -> dict:
+    """Precision, recall and F1 of one class in the mean over seeds, and the confusion matrix; arguments as above."""
+    predicted, kinds = scores.argmax(-1), scores.shape[-1]
+    matrices = torch.stack([confusion_matrix(row, right, kinds) for row in predicted])
+    per_seed = [binary_scores(matrix, positive) for matrix in matrices]
+    found = {}
+    for name in ("precision", "recall", "f1"):
+        values = torch.tensor([scored[name] for scored in per_seed], dtype=torch.float64)
+
+        def mean(items: torch.Tensor, name: str = name) -> float:
+            rows = [binary_scores(confusion_matrix(row[items], right[items], kinds), positive) for row in predicted]
+            return sum(scored[name] for scored in rows) / len(rows)
+
+        entry = within(one_sample_figure(mean, torch.arange(len(right)), ids), 0.0, 1.0)
+        found[name] = entry | {"std": values.std().item(), "per_seed": values.tolist()}
+    return found | {"confusion": matrices.double().mean(0).tolist()}
 
 
 def _by_class(hits: torch.Tensor, right: torch.Tensor, names: list[str], ids: list[str]) -> dict:

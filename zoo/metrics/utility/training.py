@@ -75,7 +75,8 @@ def augment(images: torch.Tensor, masks: torch.Tensor | None = None) -> tuple[to
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
+    """One thread of the CPU: sums over several differ in the last digits with their number."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -108,7 +109,7 @@ def fit(
         The network, in eval mode.
     """
     device = torch.device(device)
-    with _one_thread(), torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+    with single_threaded(), torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         torch.manual_seed(seed)
         network = build().to(device).train()
         optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=0.01)
