@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from zoo.cards.tables import update_section
 from zoo.hardware import describe_hardware
-from zoo.hub.tables import update_section
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "spaces" / "cardiac-mri-zoo" / "app.py"

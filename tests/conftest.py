@@ -305,6 +305,70 @@ def score_model():
     return pipe
 
 
+def tiny_painter(conditions: list[str], seed: int, **settings):
+    """A network of 16x16 images or distance maps, whose classes and quantities can be seen in what it draws."""
+    import torch
+
+    from zoo.models import ConditionalUNet2DModel
+
+    torch.manual_seed(seed)
+    known = {"pathology": ["NOR", "HCM"], "phase": ["ED", "ES"]}
+    network = ConditionalUNet2DModel(
+        conditions=conditions,
+        class_names={name: known[name] for name in conditions},
+        class_frequencies={name: [0.25, 0.75] for name in conditions},
+        block_out_channels=[8, 8],
+        attention_levels=[1],
+        attention_head_dim=4,
+        norm_num_groups=4,
+        **settings,
+    )
+    for table in network.embeddings:
+        torch.nn.init.normal_(table.weight)
+    return network.eval()
+
+
+@pytest.fixture
+def anatomy():
+    """A model of 16x16 label maps, told two conditions and two quantities."""
+    from zoo.pipelines import AnatomyPipeline
+
+    ranges = {
+        "wall_thickness_mm": {"mean": 9.0, "std": 3.0, "min": 4.0, "max": 20.0},
+        "cavity_area_mm2": {"mean": 1500.0, "std": 800.0, "min": 30.0, "max": 5000.0},
+    }
+    quantities = {"quantities": list(ranges), "quantity_ranges": ranges}
+    unet = tiny_painter(["pathology", "phase"], 0, sample_size=8, channels=3, **quantities)
+    pipe = AnatomyPipeline(unet, tiny_sampler(), mask_size=16, default_steps=3, pixel_spacing_mm=2.0)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def hearts(anatomy):
+    """A model of 16x16 hearts to order, of two stages."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    from zoo.pipelines import HeartPipeline
+
+    coarse = tiny_painter(["pathology", "phase"], 1, sample_size=16, map_channels=4, patch_size=2)
+    fine = tiny_painter([], 2, sample_size=16, map_channels=4)
+    sampler = DPMSolverMultistepScheduler.from_config(tiny_sampler().config, algorithm_type="sde-dpmsolver++")
+    pipe = HeartPipeline(
+        anatomy.unet,
+        anatomy.scheduler,
+        coarse,
+        sampler,
+        fine,
+        boundary_ratio=0.4,
+        default_steps=4,
+        default_anatomy_steps=3,
+        pixel_spacing_mm=2.0,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 PIPELINES = [
     "dcgan",
     "acgan",
@@ -316,6 +380,8 @@ PIPELINES = [
     "paired_ddpm",
     "latent_diffusion",
     "score_model",
+    "anatomy",
+    "hearts",
 ]
 
 
@@ -404,8 +470,10 @@ def published_once(tmp_path_factory) -> Path:
 @pytest.fixture
 def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
     """The folder of a model that is fit to be published, the test's own to spoil."""
+    from zoo import samples
+    from zoo.cards import model_card
     from zoo.files import sha256
-    from zoo.hub import cards, metrics_file, samples
+    from zoo.published import metrics_file
 
     folder = published_once
     if not folder.exists():
@@ -413,8 +481,8 @@ def publishable(published_once, conditional_ddpm, metrics, tmp_path) -> Path:
         weights = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*.safetensors")}
         metrics["model"] = {"name": "tiny", "family": "ddpm", "sha256": weights}
         metrics_file.save(folder / metrics_file.METRICS_FILE, metrics)
-        samples.sample_grid(conditional_ddpm).save(folder / cards.SAMPLES_FILE)
-        cards.render_card(folder)
+        samples.sample_grid(conditional_ddpm).save(folder / model_card.SAMPLES_FILE)
+        model_card.render_card(folder)
     return shutil.copytree(folder, tmp_path / "tiny")
 
 
@@ -423,19 +491,21 @@ def publishable_network(metrics, tmp_path) -> Path:
     """The folder of a segmenter that is fit to be published."""
     import torch
 
+    from zoo.cards import network_card
     from zoo.files import sha256
-    from zoo.hub import metrics_file, networks
     from zoo.models import UNetSegmenter
+    from zoo.published import metrics_file
+    from zoo.published.saving import save_network
 
     folder = tmp_path / "segmenter"
-    networks.save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
+    save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
     weights = {path.name: sha256(path) for path in folder.glob("*.safetensors")}
     content = {key: metrics[key] for key in ("schema_version", "dataset", "training")}
     content["training"] |= {"parameters": 1234, "selected_by": {"validation_loss": 0.1}}
     content["model"] = {"name": "segmenter", "family": "segmenter", "sha256": weights}
     content["segmentation"] = {"dice": {"value": 0.9, "low": 0.8, "high": 1.0, "n": 25}}
     metrics_file.save(folder / metrics_file.METRICS_FILE, content)
-    networks.render_network_card(folder)
+    network_card.render_network_card(folder)
     return folder
 
 

@@ -1,9 +1,12 @@
 """The files around the code say what is true of it."""
 
+import ast
+import graphlib
 import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,11 +18,26 @@ from packaging.utils import canonicalize_name
 
 import zoo
 from zoo.cli import app
+from zoo.pipelines.auto import PIPELINES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PAGES = sorted(ROOT.glob("*.md"))
+GROUND = {"errors", "files", "png", "warp", "figures", "anatomy", "sources", "hardware", "progress", "families"}
+# From the ground up; rooms of one floor do not import each other, those of the ground may. `zoo` itself is the front
+# door: what `import zoo` gives
+FLOORS = [
+    GROUND,
+    {"models"},
+    {"published", "datasets"},
+    {"pipelines", "cards"},
+    {"zoo"},
+    {"samples"},
+    {"metrics"},
+    {"hub", "style"},
+    {"cli"},
+]
 
 
 def code_blocks(text: str) -> str:
@@ -92,3 +110,73 @@ def test_nothing_that_does_not_belong_is_tracked():
     generated = ROOT / "spaces/cardiac-mri-zoo/style-sweep/data"  # by a published model alone, as a test of it checks
     assert [file for file in files if file.suffix in volumes_and_pickles and file.parent != generated] == []
     assert [file for file in files if file.exists() and file.stat().st_size > 10e6] == []
+
+
+def imports() -> dict[str, set[str]]:
+    """The modules of the library that each one imports, at the top, inside of functions and for type checkers."""
+    files = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "zoo").rglob("*.py")}
+    files = {path: name.removesuffix(".__init__") for path, name in files.items()}
+    found = {name: set() for name in files.values()}
+    for path, name in files.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            targets = []
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+                source = ".".join([*above, *filter(None, [node.module])])
+                inside = [f"{source}.{alias.name}" for alias in node.names]
+                targets = [target if target in found else source for target in inside]
+            found[name] |= {target for target in targets if target in found}
+            assert all(target in found for target in targets if target.partition(".")[0] == "zoo"), (name, targets)
+    # Named by a table, so that each is imported when it is first asked for
+    found["zoo.pipelines.auto"] |= {f"zoo.pipelines.{file}" for file in PIPELINES.values()}
+    return found
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def test_no_two_files_import_each_other():
+    try:
+        graphlib.TopologicalSorter(imports()).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+def test_no_file_imports_one_of_a_higher_floor():
+    floor = {name: number for number, rooms in enumerate(FLOORS) for name in rooms}
+    assert {room(module) for module in imports()} == set(floor)
+    wrong = [
+        f"{module} → {target}"
+        for module, targets in imports().items()
+        for target in targets
+        if room(module) != room(target)
+        and floor[room(module)] <= floor[room(target)]
+        and not {room(module), room(target)} <= GROUND
+    ]
+    assert wrong == []
+
+
+def test_files_that_travel_alone_import_what_others_have():
+    """`models` nothing of the project, pipelines the folder they are published with; `anatomy` numpy and scipy."""
+    found = imports()
+    own = [target for module in found if room(module) == "models" for target in found[module]]
+    assert {room(target) for target in own} <= {"models"}
+    files = [module for module in found if room(module) == "pipelines" and module != "zoo.pipelines.auto"]
+    assert {room(target) for module in files for target in found[module]} <= {"pipelines", "published", "anatomy"}
+    tree = ast.parse((ROOT / "zoo" / "anatomy.py").read_text())
+    names = [
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert names == ["numpy", "scipy"]
+
+
+def test_datasets_need_no_torch():
+    code = "import zoo.datasets, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -17,19 +17,20 @@ from typing import get_args
 from rich.progress import track
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 from common.errors import told_in_one_line
 from common.samples import draw_samples
 from common.schedulers import AlgorithmType, set_scheduler
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import knows_hearts, measure_hearts
-from zoo.metrics.conditioning import asked_classes, shared_conditions
+from zoo.metrics.asked import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import frechet_distance, kid
 from zoo.metrics.image_set import ImageSet, from_split, of_samples
-from zoo.metrics.judges import Judge, find_judge
+from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
+from zoo.published.networks import Judge
 
 SETTINGS = ("scheduler", "algorithm_type", "sampler", "num_inference_steps", "guidance_scale", "temperature")
 
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.samples < 2:
         raise ZooError(f"--samples: expected at least 2, got {options.samples}")
 
-    built = zoo.datasets.load(options.dataset)
+    built = zoo.hub.datasets.load(options.dataset)
     pipe = zoo.from_pretrained(options.model)
     pipe.set_progress_bar_config(disable=True)
     extractor = EfficientNetLite0Extractor()

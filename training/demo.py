@@ -9,14 +9,15 @@ import shutil
 from pathlib import Path
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell
+from zoo.cards.tables import results_table
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.samples import sample_grid
-from zoo.hub.tables import list_models, results_table
+from zoo.published.metrics_file import load_metrics
+from zoo.published.places import list_models
+from zoo.samples import sample_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = Path("outputs/demo")
@@ -42,7 +43,7 @@ class Demo(Shell):
         self.output, self.dataset, self.overrides = output, dataset, overrides
         self.published = list_models("model_cards")
         if dataset is not None:
-            zoo.datasets.load(dataset)  # better refused now than after the trainings
+            zoo.hub.datasets.load(dataset)  # better refused now than after the trainings
 
     def run(self) -> Path:
         """Does all of it and returns the report's path."""

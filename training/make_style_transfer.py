@@ -16,15 +16,15 @@ import torch
 import yaml
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 from common.data import ImageTensors, check_fits, pixel_spacing, split_of
 from common.errors import told_in_one_line
 from common.recipe import parse_recipe
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.loading import find_folder
-from zoo.hub.metrics_file import load_metrics
 from zoo.pipelines import VAEPipeline
+from zoo.published.loading import find_folder
+from zoo.published.metrics_file import load_metrics
 from zoo.style import build_style_transfer
 
 
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     source = zoo.from_pretrained(recipe.content_model)
     if not isinstance(source, VAEPipeline) or source.family != "cvae":
         raise ZooError(f"{recipe.content_model}: expected a model of family cvae, got {source.family}")
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     train_split = split_of(built, "train")
     train = ImageTensors(train_split, {})
     check_fits(source, recipe.content_model, train)

@@ -17,12 +17,12 @@ import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
 from common.schedulers import AlgorithmType, set_scheduler
+from zoo.cards.model_card import CODES_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
-from zoo.figures import code_grid
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.cards import CODES_FILE, SAMPLES_FILE, render_card
-from zoo.hub.samples import sample_grid
-from zoo.pipelines import ScorePipeline
+from zoo.pipelines import ScorePipeline, StyleTransferPipeline
+from zoo.samples import code_grid, sample_grid
+from zoo.style import hand_in
 
 # Keys of recipes that can be chosen once a model is trained, and what its pipeline calls them
 DEFAULTS = {
@@ -74,6 +74,8 @@ def main(arguments: list[str] | None = None) -> None:
         copy_origin(options.run, folder)
         record(folder / "recipe.yaml", chosen)
         stored = zoo.from_pretrained(folder)  # pictures are by the weights as they are stored
+        if isinstance(stored, StyleTransferPipeline):
+            hand_in(stored)
         sample_grid(stored).save(folder / SAMPLES_FILE)
         if stored.config.get("categories"):
             code_grid(stored).save(folder / CODES_FILE)

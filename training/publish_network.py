@@ -13,9 +13,10 @@ import torch
 
 from common.errors import told_in_one_line
 from common.origin import copy_origin
+from zoo.cards.network_card import render_network_card
 from zoo.files import atomic_folder, write_atomic
-from zoo.hub.networks import render_network_card, save_network
-from zoo.metrics.judges import load_judge
+from zoo.published.networks import load_judge
+from zoo.published.saving import save_network
 
 
 def main(arguments: list[str] | None = None) -> None:

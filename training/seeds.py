@@ -15,10 +15,10 @@ import yaml
 
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell, resume_or_clear
+from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.tables import update_section
+from zoo.published.metrics_file import load_metrics
 
 RECIPES, CARDS = Path("training/recipes"), Path("model_cards")
 STAGES = ("init_from", "expert_of", "autoencoder")  # keys of a recipe that name a model it starts from

@@ -25,15 +25,16 @@ import yaml
 
 import zoo
 import zoo.datasets
+import zoo.hub.datasets
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell, resume_or_clear
 from common.study_table import Row, study_table
+from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.hardware import describe_hardware
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.tables import update_section
 from zoo.pipelines import sample_generators
+from zoo.published.metrics_file import load_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = Path(__file__).with_name("studies.yaml")
@@ -159,7 +160,7 @@ class Study(Shell):
                 self.command("cardiac-zoo", "data", "phantom", "--output", system.dataset)
         else:
             return f"needs --{OPTIONS[system.data]} (make: {OPTIONS[system.data].upper()}=…)"
-        info = zoo.datasets.load(system.dataset).info
+        info = zoo.hub.datasets.load(system.dataset).info
         system.folder = self.output / f"{info['preset']}-{self.fraction:g}" / system.key
         length = max(1, round(recipe[system.unit] * self.fraction))
         system.plan = {"recipe": recipe, system.unit: length, "dataset": info["fingerprint"]}
@@ -329,7 +330,7 @@ def _by_dataset(systems: list[System]) -> list[list[System]]:
 
 def _classes(dataset: Path) -> set[str]:
     """The labels of a dataset's training images."""
-    train = zoo.datasets.load(dataset).dataset["train"]
+    train = zoo.hub.datasets.load(dataset).dataset["train"]
     if "label" not in train.column_names:
         return set()
     return {train.features["label"].names[index] for index in set(train["label"][:])}
@@ -343,7 +344,7 @@ def _draw_samples(dataset: Path, systems: list[System], path: Path) -> None:
     """Draws a column of originals of the test split and one of samples for each system."""
     from matplotlib.figure import Figure
 
-    test = zoo.datasets.load(dataset).dataset["test"]
+    test = zoo.hub.datasets.load(dataset).dataset["test"]
     chosen = np.linspace(0, len(test) - 1, PICTURE_ROWS + 2)[1:-1].round().astype(int)  # not the first and last slices
     columns = {"original": zoo.datasets.images(test.select(chosen)) / 255}
     for system in systems:

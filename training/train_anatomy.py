@@ -18,11 +18,11 @@ import zoo
 import zoo.datasets
 from common.data import class_frequencies, class_names_of, labels_of, pixel_spacing, split_of
 from common.errors import told_in_one_line
-from common.quantities import Quantities, quantities_of
+from common.quantities import POWERS, quantities_of, quantity_ranges
 from common.recipe import Recipe, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
-from zoo.anatomy import distance_maps
+from zoo.anatomy import QUANTITIES, distance_maps
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import AnatomyPipeline
@@ -78,8 +78,7 @@ def moved(maps: torch.Tensor, quantities: torch.Tensor, recipe: AnatomyRecipe) -
     scale = 1 + (torch.rand(len(maps), device=maps.device) * 2 - 1) * recipe.zoom
     grid = rotation_grid(angle, scale, maps.shape)
     maps = F.grid_sample(maps, grid, padding_mode="border", align_corners=False) * scale[:, None, None, None]
-    powers = quantities.new_tensor(Quantities.POWERS)  # of a length 1, of an area 2
-    return maps, quantities * scale[:, None] ** powers
+    return maps, quantities * scale[:, None] ** quantities.new_tensor(POWERS)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -110,7 +109,8 @@ def main(arguments: list[str] | None = None) -> None:
             attention_levels=recipe.attention_levels,
             dropout=recipe.dropout,
             patch_size=recipe.patch_size,
-            quantities=Quantities.ranges(train.quantities),
+            quantities=list(QUANTITIES),
+            quantity_ranges=quantity_ranges(train.quantities),
         )
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)

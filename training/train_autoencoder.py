@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from torch.utils.data import DataLoader
 
-import zoo.datasets
+import zoo.hub.datasets
 from common.data import ImageTensors, augment, split_of, to_network
 from common.errors import told_in_one_line
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
     train = ImageTensors(split_of(built, "train"), {})
     validation = ImageTensors(split_of(built, "validation"), {})

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-import zoo.datasets
+import zoo.hub.datasets
 import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     run = NetworkRun(recipe, switches.resume)
     train_split = split_of(built, "train")
     class_names = class_names_of(train_split, recipe.conditions)

@@ -13,7 +13,7 @@ from diffusers.training_utils import compute_snr
 from torch.utils.data import DataLoader
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 from common.data import (
     ImageTensors,
     augment,
@@ -220,7 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None

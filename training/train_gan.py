@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 import zoo.models
 from common.data import (
     ImageTensors,
@@ -45,11 +45,11 @@ from common.samples import draw_samples
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
-from zoo.figures import code_grid
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import kid
 from zoo.pipelines import GANPipeline
 from zoo.pipelines.latents import LatentPrior
+from zoo.samples import code_grid
 
 # Keywords of the networks that the dataset sets, not the recipe
 FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_names", "class_frequencies")
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     run = Run(recipe, switches.resume)
     train_split = split_of(built, "train")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None

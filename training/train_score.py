@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.optimizers import OptimizerName, build_optimizer
@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     sde = sde_of(recipe, switches.config)
     run = Run(recipe, switches.resume)
     train_split = split_of(built, "train")

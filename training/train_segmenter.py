@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-import zoo.datasets
+import zoo.hub.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
 from common.networks import MaskedImages, NetworkRun, vary_intensity
@@ -22,7 +22,7 @@ from zoo.errors import ZooError
 from zoo.metrics.anatomy import STRUCTURES
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split, volumes_of
-from zoo.metrics.utility_segmentation import segmentation_loss
+from zoo.metrics.utility.segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 
 
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ZooError(f"recipe: invert_probability: expected 0 for a segmenter, got {recipe.invert_probability}")
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     run = NetworkRun(recipe, switches.resume)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     train, validation = MaskedImages(train_split, {}), MaskedImages(validation_split, {})

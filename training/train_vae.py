@@ -16,7 +16,7 @@ from diffusers import ModelMixin
 from torch.utils.data import DataLoader
 
 import zoo
-import zoo.datasets
+import zoo.hub.datasets
 import zoo.models
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
 from common.errors import told_in_one_line
@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
+    built = zoo.hub.datasets.load(recipe.dataset)
     taken = ("sample_size", "in_channels")
     judged_by = check_keywords(recipe.discriminator, DCGANDiscriminator, "discriminator", switches.config, taken=taken)
     run = Run(recipe, switches.resume)

@@ -1,11 +1,129 @@
-"""Masks of the heart as maps of distances. Masks: 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle."""
+"""A heart's anatomy in millimetres, and its walls moved, from the mask of one short-axis slice. Needs numpy and scipy.
+
+Masks are `(height, width)` of integers: 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle.
+"""
 
 import numpy as np
 from scipy import ndimage
 
 RIGHT, MUSCLE, CAVITY = 1, 2, 3
+MIN_AREA_MM2 = 100.0  # of both ventricles for their ratio
+NUM_RAYS = 120
+STEP = 0.1  # pixels
+WALL_HALF_ANGLE = np.pi / 3  # septum and lateral wall are two of six segments each (Cerqueira et al., 2002, AHA)
+EIGHT_NEIGHBOURS = np.ones((3, 3))
 LEAST_CAVITY_MM2 = 30.0  # that a thickened wall leaves
 LEAST_WALL_MM = 2.0  # that a thinned one keeps
+MEASURES = (
+    "ring_closed",
+    "empty",
+    "wall_thickness_mm",
+    "septal_wall_mm",
+    "lateral_wall_mm",
+    "cavity_area_mm2",
+    "myocardium_area_mm2",
+    "lv_rv_ratio",
+)
+
+
+QUANTITIES = ("wall_thickness_mm", "septal_wall_mm", "lateral_wall_mm", "cavity_area_mm2", "rv_area_mm2")
+"""What a heart to order is asked for."""
+
+
+def quantities(mask: np.ndarray, spacing_mm: float) -> dict[str, float]:
+    """The quantities of a slice by the names of `QUANTITIES`; what it does not show is NaN, but for a right ventricle.
+
+    Args:
+        mask (`np.ndarray` of shape `(height, width)`): Labels 0 to 3.
+        spacing_mm (`float`): Side of a pixel in millimetres.
+    """
+    found = measure_slice(mask, spacing_mm) | {"rv_area_mm2": float((mask == RIGHT).sum() * spacing_mm**2)}
+    return {name: found[name] for name in QUANTITIES}
+
+
+def measure_slice(mask: np.ndarray, spacing_mm: float) -> dict[str, float]:
+    """Measures a slice; what it does not show is NaN.
+
+    Args:
+        mask (`np.ndarray` of shape `(height, width)`): Labels 0 to 3.
+        spacing_mm (`float`): Side of a pixel in millimetres.
+
+    Returns:
+        `dict[str, float]` by the names of `MEASURES`:
+
+        - `ring_closed`: 1 where one closed ring of myocardium surrounds one left-ventricular cavity, else 0
+        - `empty`: 1 where nothing is labelled, else 0
+        - `wall_thickness_mm`: mean over all directions from the cavity's centroid; where the ring is closed
+        - `septal_wall_mm`, `lateral_wall_mm`: the same within 60° of the direction to the right ventricle's centroid,
+          and of the opposite one; where the ring is closed and there is a right ventricle
+        - `cavity_area_mm2`: of the left ventricle; where there is one
+        - `myocardium_area_mm2`: where there is myocardium
+        - `lv_rv_ratio`: area of the left ventricle ÷ area of the right; where both are at least 1 cm², since a right
+          ventricle of few pixels makes a ratio of any size
+    """
+    right, muscle, cavity = ((mask == label).sum() * spacing_mm**2 for label in (RIGHT, MUSCLE, CAVITY))
+    closed = is_closed_ring(mask)
+    wall, septal, lateral = (spacing_mm * side for side in (wall_thickness(mask) if closed else [np.nan] * 3))
+    return {
+        "ring_closed": float(closed),
+        "empty": float(not mask.any()),
+        "wall_thickness_mm": float(wall),
+        "septal_wall_mm": float(septal),
+        "lateral_wall_mm": float(lateral),
+        "cavity_area_mm2": float(cavity) if cavity > 0 else np.nan,
+        "myocardium_area_mm2": float(muscle) if muscle > 0 else np.nan,
+        "lv_rv_ratio": float(cavity / right) if min(cavity, right) >= MIN_AREA_MM2 else np.nan,
+    }
+
+
+def is_closed_ring(mask: np.ndarray) -> bool:
+    """Whether one ring of myocardium surrounds one left-ventricular cavity in a mask `(height, width)`.
+
+    The myocardium is one piece, diagonal neighbours included, and has a single hole; the cavity is one piece and lies
+    in that hole.
+    """
+    muscle, cavity = mask == MUSCLE, mask == CAVITY
+    if not (muscle.any() and cavity.any()):
+        return False
+    # Around the picture lies background: the outside is one piece even where the ring touches the border.
+    outside_and_holes, count = ndimage.label(~np.pad(muscle, 1))
+    inside = outside_and_holes[1:-1, 1:-1]
+    return (
+        ndimage.label(muscle, EIGHT_NEIGHBOURS)[1] == 1
+        and ndimage.label(cavity, EIGHT_NEIGHBOURS)[1] == 1
+        and count == 2
+        and bool((inside[cavity] != outside_and_holes[0, 0]).all())
+    )
+
+
+def wall_thickness(mask: np.ndarray) -> tuple[float, float, float]:
+    """Thickness of the wall in pixels: in the mean, at the septum and opposite of it.
+
+    Rays go out from the cavity's centroid, and each is as long within the myocardium as the wall is thick there. A
+    pixel's edges put a ray wrong by up to half a pixel, this way and that; the mean over many rays is nearer.
+
+    Args:
+        mask (`np.ndarray` of shape `(height, width)`): With a closed ring.
+
+    Returns:
+        `(float, float, float)`: The last two are NaN where there is no right ventricle.
+    """
+    rows, columns = mask.shape
+    row, column = np.argwhere(mask == CAVITY).mean(0)
+    angle = np.arange(NUM_RAYS) * (2 * np.pi / NUM_RAYS)
+    distance = np.arange(STEP / 2, np.hypot(rows, columns), STEP)
+    y = np.rint(row + np.outer(np.sin(angle), distance)).astype(int)
+    x = np.rint(column + np.outer(np.cos(angle), distance)).astype(int)
+    within = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+    on_muscle = within & (mask[y.clip(0, rows - 1), x.clip(0, columns - 1)] == MUSCLE)
+    thickness = on_muscle.sum(1) * STEP
+    right = np.argwhere(mask == RIGHT)
+    if not len(right):
+        return thickness.mean(), np.nan, np.nan
+    to_right = right.mean(0) - (row, column)
+    apart = np.cos(angle - np.arctan2(*to_right))
+    limit = np.cos(WALL_HALF_ANGLE)
+    return thickness.mean(), thickness[apart >= limit].mean(), thickness[apart <= -limit].mean()
 
 
 def signed_distance(inside: np.ndarray, spacing_mm: float, limit_mm: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import torch
 
-from .base_d4b44eaf import ZooPipeline
+from .base_3e7f4e0e import ZooPipeline
 
 
 class VAEPipeline(ZooPipeline):

@@ -7,8 +7,8 @@ import PIL.Image
 import torch
 from diffusers.utils import BaseOutput
 
-from .base_4e9663f1 import ZooPipeline
-from .diffusion_696b7b1e import ConditionalDiffusionSampling
+from .base_3e7f4e0e import ZooPipeline
+from .diffusion_eb60bb13 import ConditionalDiffusionSampling
 
 
 @dataclass

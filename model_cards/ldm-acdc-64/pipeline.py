@@ -2,8 +2,8 @@
 
 import torch
 
-from .base_d4b44eaf import ZooPipeline
-from .diffusion_696b7b1e import ConditionalDiffusionSampling
+from .base_3e7f4e0e import ZooPipeline
+from .diffusion_eb60bb13 import ConditionalDiffusionSampling
 
 
 class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):

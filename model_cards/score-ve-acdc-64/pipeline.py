@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .base_d4b44eaf import ZooPipeline
+from .base_3e7f4e0e import ZooPipeline
 from .sde_f9885ec5 import annealed_langevin, build_sde, noise_levels, predictor_corrector, probability_flow
 
 

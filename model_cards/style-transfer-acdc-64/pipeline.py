@@ -1,5 +1,6 @@
 """Generated images that take on the style of real ones."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import PIL.Image
 import torch
 from diffusers.utils import BaseOutput
 
-from .base_d4b44eaf import ZooPipeline
+from .base_3e7f4e0e import ZooPipeline
 from .style_transfer_07144b03 import SHIFTS, FeatureNetwork, encoder_network, stages_network, transfer
 
 CVAE_ENCODER, EFFICIENTNET = "cvae-encoder", "efficientnet-lite0"
@@ -42,14 +43,17 @@ class StyleTransferPipeline(ZooPipeline):
         style ([`StyleStatistics`]): The style of a call without style images, as `feature_network` sees it.
         feature_layers ([`EfficientNetLiteStages`], *optional*): The layers of feature network `"efficientnet-lite0"`.
         feature_network (`str`, defaults to `"cvae-encoder"`): What images are compared in: the encoder of `vae`,
-            `"efficientnet-lite0"` or `"vgg19"`. The former needs the package cardiac-mri-zoo without `feature_layers`,
-            the latter in any case.
+            `"efficientnet-lite0"` by `feature_layers`, or one of `feature_networks`.
         style_weight (`float`, defaults to 1.0): Weight of the style loss of a call that names none.
         content_weight (`float`, defaults to 1.0): Weight of the content loss of a call that names none.
         learning_rate (`float`, defaults to 0.01): Learning rate of a call that names none.
         num_iterations (`int`, defaults to 100): Steps of a call that names none.
         optimizer (`str`, defaults to `"adam"`): Optimiser of a call that names none, `"adam"` or `"momentum"`.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
+
+    Attributes:
+        feature_networks (`dict[str, Callable]`): Networks that do not come with the model, handed in by name: a device
+            → a `FeatureNetwork` there. `zoo.style.hand_in` gives those trained on ImageNet.
 
     Example:
         ```py
@@ -89,6 +93,7 @@ class StyleTransferPipeline(ZooPipeline):
             optimizer=optimizer,
             pixel_spacing_mm=pixel_spacing_mm,
         )
+        self.feature_networks: dict[str, Callable[[torch.device], FeatureNetwork]] = {}
 
     @property
     def sample_size(self) -> int:
@@ -123,18 +128,20 @@ class StyleTransferPipeline(ZooPipeline):
             name (`str`, *optional*): `feature_network` of the config by default.
 
         Raises:
-            ValueError: If it is unknown, or needs a package that is not installed.
+            ValueError: If it neither comes with the model nor was handed in.
         """
         name = name or self.config.feature_network
         if name == CVAE_ENCODER:
             return encoder_network(self.vae.encoder)
         if name == EFFICIENTNET and self.feature_layers is not None:
             return stages_network(self.feature_layers)
-        try:
-            from zoo.style.networks import pretrained_network
-        except ImportError as error:
-            raise ValueError(f"feature_network: {name!r} needs the package cardiac-mri-zoo") from error
-        return pretrained_network(name, self.device)
+        if name in self.feature_networks:
+            return self.feature_networks[name](self.device)
+        own = [CVAE_ENCODER] if self.feature_layers is None else [CVAE_ENCODER, EFFICIENTNET]
+        *known, last = dict.fromkeys([*own, *self.feature_networks])
+        expected = f"{', '.join(known)} or {last}" if known else last
+        hint = "" if self.feature_networks else "; further ones are handed in by `zoo.style.hand_in`"
+        raise ValueError(f"feature network: expected {expected}, got {name!r}{hint}")
 
     @torch.no_grad()
     def __call__(

@@ -2,7 +2,7 @@
 
 import torch
 
-from .base_4e9663f1 import ZooPipeline
+from .base_3e7f4e0e import ZooPipeline
 from .latents_f59b6335 import LatentPrior, search
 
 
@@ -15,6 +15,9 @@ class GANPipeline(ZooPipeline):
         family (`str`, defaults to `"gan"`): Its family, as in the results table: `"dcgan"`, `"wgan-gp"`, …
         categories (`int`, defaults to 0): Values of an InfoGAN's categorical code, a part of the latent.
         continuous_codes (`int`, defaults to 0): Number of an InfoGAN's continuous codes, the latent's last numbers.
+        default_temperature (`float`, defaults to 1.0): Temperature of a call that names none: what the normal latent is
+            multiplied by. Above 1 samples vary more than the prior has them (Kingma & Dhariwal, 2018, arXiv 1807.03039,
+            whose temperatures are below 1).
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
 
     Example:
@@ -33,6 +36,7 @@ class GANPipeline(ZooPipeline):
         family: str = "gan",
         categories: int = 0,
         continuous_codes: int = 0,
+        default_temperature: float = 1.0,
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
@@ -41,6 +45,7 @@ class GANPipeline(ZooPipeline):
             family=family,
             categories=categories,
             continuous_codes=continuous_codes,
+            default_temperature=default_temperature,
             pixel_spacing_mm=pixel_spacing_mm,
         )
 
@@ -58,6 +63,11 @@ class GANPipeline(ZooPipeline):
     def num_channels(self) -> int:
         """Channels of the images."""
         return self.generator_model.config.out_channels
+
+    @property
+    def default_settings(self) -> dict:
+        """The sampling settings that a call without arguments uses."""
+        return {"temperature": self.config.default_temperature}
 
     @property
     def prior(self) -> LatentPrior:
@@ -86,6 +96,7 @@ class GANPipeline(ZooPipeline):
         return_dict: bool = True,
         category: int | None = None,
         codes: list[float] | None = None,
+        temperature: float | None = None,
         **conditions,
     ):
         """Generates images.
@@ -102,6 +113,7 @@ class GANPipeline(ZooPipeline):
             category (`int`, *optional*): Of an InfoGAN: the categorical code of all samples; `None` draws it.
             codes (`list[float]`, *optional*): Of an InfoGAN: the continuous codes of all samples, made for [-1, 1];
                 `None` draws them.
+            temperature (`float`, *optional*): What the normal latent is multiplied by, above 0; more is more varied.
             conditions: The further conditions by their names, like `class_labels`: `phase="ES"`, `slice_level="mid"`.
 
         Returns:
@@ -113,13 +125,13 @@ class GANPipeline(ZooPipeline):
         generators = self._generators(generator, batch_size)
         # 1. Classes and one latent a sample
         labels = self.draw_labels(class_labels, conditions, generators)
-        latents = self._draw_latents(generators, category, codes)
+        latents = self._draw_latents(generators, category, codes, self._temperature(temperature))
         # 2. One pass of the network
         images = self._generate(latents.to(self.device, self.dtype), labels)
         # 3. To the output type
         return self._output(images, output_type, return_dict)
 
-    def _draw_latents(self, generators: list[torch.Generator], category, codes) -> torch.Tensor:
+    def _draw_latents(self, generators: list[torch.Generator], category, codes, temperature: float) -> torch.Tensor:
         """`(len(generators), latent_dim)` latents; the codes that are given replace those that are drawn.
 
         Raises:
@@ -136,7 +148,7 @@ class GANPipeline(ZooPipeline):
             if len(codes) != prior.continuous_codes:
                 raise ValueError(f"codes: expected {prior.continuous_codes} numbers, got {len(codes)}")
             drawn_codes = torch.tensor(codes, dtype=noise.dtype).expand(len(noise), -1)
-        return prior.join(noise, categories, drawn_codes)
+        return prior.join(temperature * noise, categories, drawn_codes)
 
     def _generate(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One pass of the network; `labels` `(batch_size, num_conditions)` are for networks that know conditions."""

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 
-from asking import Request, ask, check_number
+from asking import SHOWN, Request, ask, check_number
 from attached import Attached
 from catalogue import Catalogue
 from exports import write_zip
@@ -19,8 +19,6 @@ from sampling import sample
 from uploads import read_stack
 from zoo.errors import ZooError
 from zoo.png import encode
-
-SHOWN = 16
 
 
 def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
@@ -50,9 +48,9 @@ def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     async def models() -> list[dict]:
-        """The models, the best first: name, family, dataset, Fréchet distance ÷ that of real images, images a second."""
+        """The models, the best first; `ratio`: Fréchet distance ÷ that of real images, `speed`: images a second."""
         return [
-            {"name": each.name, "family": each.family, "dataset": each.dataset, "ratio": each.ratio, "speed": each.speed}
+            {name: getattr(each, name) for name in ("name", "family", "dataset", "ratio", "speed")}
             for each in catalogue.facts.values()
             if each.name in catalogue.images
         ]
@@ -104,7 +102,7 @@ def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     async def measure(file: FileData, side_mm: float | None = None) -> list[dict]:
-        """What a segmenter finds in each slice of a file: measures with unit and the segmenter's error, or a problem."""
+        """What a segmenter finds in each slice: measures with unit and the segmenter's error, or the problem."""
         try:
             stack = await asyncio.to_thread(read_stack, (file or {}).get("path") or "", Path(get_upload_folder()))
         except ZooError as error:

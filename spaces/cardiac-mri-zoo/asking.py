@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from zoo.errors import ZooError
-from zoo.hub.samples import class_arguments
 from zoo.pipelines import sample_generators
+from zoo.samples import class_arguments
 
 SHOWN = 16  # images that a page shows at most
 MOST = 1000  # images of a dataset
@@ -64,8 +64,10 @@ class Request(BaseModel):
     def _within_bounds(cls, value, info: ValidationInfo):
         optional = info.field_name in ("steps", "guidance")
         low, high = BOUNDS[info.field_name]
-        return value if optional and value is None else check_number(
-            info.field_name, value, low, high, whole=info.field_name != "guidance"
+        return (
+            value
+            if optional and value is None
+            else check_number(info.field_name, value, low, high, whole=info.field_name != "guidance")
         )
 
     def call(self, pipe, indices=None) -> dict:

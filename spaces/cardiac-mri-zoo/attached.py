@@ -15,9 +15,10 @@ from catalogue import PUBLISHED, Catalogue
 from zoo import datasets
 from zoo.errors import ZooError
 from zoo.hub.client import hub_errors
+from zoo.hub.datasets import load as load_dataset
 from zoo.metrics import judges
 from zoo.metrics.image_set import ImageSet, from_split
-from zoo.metrics.judges import Judge, load_judge
+from zoo.published.networks import Judge, load_judge
 
 DATASET_VARIABLE, SEGMENTER_VARIABLE = "ZOO_DATASET", "ZOO_SEGMENTER"
 PHANTOM_PATIENTS = 20
@@ -92,7 +93,7 @@ class Attached:
     @cached_property
     def _built(self) -> datasets.BuiltDataset:
         if self.is_real:
-            return datasets.load(self.dataset_source)
+            return load_dataset(self.dataset_source)
         return self._phantom
 
     def hearts(self, split: str) -> Hearts:

@@ -15,13 +15,13 @@ from PIL import Image
 import zoo
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
-from zoo.hub import layout
-from zoo.hub.loading import DESCRIPTION, find_folder
-from zoo.hub.metrics_file import load_metrics
-from zoo.hub.samples import GRID_SEEDS
-from zoo.hub.sources import HEARTS, source_of
-from zoo.hub.tables import list_models
-from zoo.pipelines import PIPELINES
+from zoo.pipelines.auto import published_classes
+from zoo.published import layout
+from zoo.published.loading import DESCRIPTION, find_folder
+from zoo.published.metrics_file import load_metrics
+from zoo.published.places import list_models
+from zoo.samples import GRID_SEEDS
+from zoo.sources import HEARTS, source_of
 
 VARIABLE = "ZOO_MODELS"
 PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
@@ -124,7 +124,7 @@ class Catalogue:
     @cached_property
     def indices(self) -> dict[str, tuple[type, dict]]:
         """Class and index of each model. One that cannot be read is left out here; loading it says why."""
-        classes = {layout.published_name(cls): cls for cls in PIPELINES.values()}
+        classes = published_classes()
         found = {}
         for name in self.sources:
             try:

@@ -17,21 +17,32 @@ from catalogue import Catalogue
 from events import on_gpu
 from jobs import News
 from sampling import Result, default_request, sample
+from zoo.cards.columns import COLUMNS, Column, measured
+from zoo.cards.figures_text import value_of
+from zoo.cards.results import Table, notes, results, title
+from zoo.cards.tables import results_table
+from zoo.cards.tables_html import html_rows
+from zoo.cards.trilemma import draw_trilemma
 from zoo.errors import ZooError
 from zoo.figures import image_grid
-from zoo.hub.columns import COLUMNS, Column, measured
-from zoo.hub.figures_text import value_of
-from zoo.hub.layout import INDEX_FILE
-from zoo.hub.metrics_file import METRICS_FILE, load_metrics
-from zoo.hub.tables import Table, notes, results, results_table, title
-from zoo.hub.tables_html import html_rows
-from zoo.hub.trilemma import draw_trilemma
+from zoo.published.layout import INDEX_FILE
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 NOTHING = "None of these models has been evaluated yet."
 SAMPLES = 4  # of each model
 LOW, HIGH, NEAR = "↓ lower is better", "↑ higher is better", "≈ nearer to real is better"
 BY_GROUP = {"copying": LOW, "diversity": NEAR, "anatomy": NEAR, "conditioning": NEAR, "utility": HIGH}
-BY_KEY = ("precision", "recall", "density", "coverage", "ssim", "cc", "psnr", "samples_per_second", "inception", "nearest")
+BY_KEY = (
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "ssim",
+    "cc",
+    "psnr",
+    "samples_per_second",
+    "inception",
+)
 # Each row has a number by which the column is sorted, the least of it best; what was not measured comes last
 SORT = (
     "const head=this.closest('th'),body=head.closest('table').tBodies[0],column=head.cellIndex,"
@@ -89,9 +100,7 @@ def _ask(catalogue: Catalogue, name: str, classes: dict[str, str], seed: int) ->
     first, *_ = conditions(pipe)
     asked = {first if key == "pathology" else key: label for key, label in classes.items()}
     asked = {key: label for key, label in asked.items() if label in pipe.class_names.get(key, ())}
-    result = None
-    for result in sample(catalogue, default_request(pipe, name, classes=asked, count=SAMPLES, seed=seed)):
-        pass
+    *_, result = sample(catalogue, default_request(pipe, name, classes=asked, count=SAMPLES, seed=seed))
     words = " · ".join(asked.values()) or ("any class" if pipe.class_names else "knows no classes")
     took = f"{result.seconds:.2f} s" + (f", {loaded:.1f} s to load" if loaded > 0.1 else "")
     yield Answer(name, result, f"{words} · {took}")
@@ -183,7 +192,7 @@ def rank(column: Column, groups: dict) -> str:
 
 
 def table_html(table: Table) -> str:
-    """One table of results with the figures that say most, the best model first; reference rows keep their place on top."""
+    """One table of results with the figures that say most; reference rows keep their place on top."""
     dataset, rows = table
     columns = measured([column for column in COLUMNS if column.headline], rows)
     heads = [("Model", "", "ascending")]

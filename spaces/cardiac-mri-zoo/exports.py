@@ -16,8 +16,8 @@ from zoo.datasets import save
 from zoo.datasets.built import assemble
 from zoo.datasets.schema import SPACING
 from zoo.errors import ZooError
-from zoo.hub.samples import write_samples
-from zoo.hub.sources import source_of
+from zoo.samples import write_samples
+from zoo.sources import source_of
 
 FORMATS = {"png": "PNG", "nifti": "NIfTI, in mm", "dataset": "HF dataset"}
 README = """# Synthetic images, for research and teaching
@@ -114,8 +114,9 @@ def readme(result: Result) -> str:
     return README.format(
         only=ONLY,
         provenance=provenance(result),
-        masks="" if result.masks is None else "; `_gt` marks its mask: 0 background, 1 right ventricle, 2 myocardium, "
-        "3 left ventricle",
+        masks=""
+        if result.masks is None
+        else "; `_gt` marks its mask: 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle",
         python=result.python,
         license=source.license,
         dataset=result.dataset or "data that the zoo does not know",

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from uploads import MAX_SPACING, MIN_SPACING, Slice, Stack
+from zoo.anatomy import CAVITY, MUSCLE
 from zoo.datasets.resample import resample_slice
 from zoo.errors import ZooError
 from zoo.metrics.copying import nearest_training
 from zoo.metrics.functional import measure_anatomy
-from zoo.metrics.functional.anatomy import CAVITY, MUSCLE
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.judges import Judge
 from zoo.png import to_uint8
+from zoo.published.networks import Judge
 
 MIN_CAVITY_MM2 = 100.0
 MAX_FROM_CENTRE_MM = 30.0  # the segmenter was trained on hearts in the middle

@@ -19,9 +19,9 @@ from hearts import Verdict, find_heart, judge_images, on_grid, side_of
 from jobs import News
 from uploads import Slice, Stack
 from zoo.figures import image_grid
-from zoo.metrics.judges import Judge
+from zoo.published.networks import Judge
 
-# Mean absolute difference from the measures of the experts' masks, on the test patients of ACDC, by the published segmenter
+# Mean absolute difference from measures of the experts' masks: the published segmenter on the test patients of ACDC
 ERRORS = {
     "wall_thickness_mm": 0.9,
     "septal_wall_mm": 0.9,
@@ -122,8 +122,9 @@ def measured_html(found: Measured) -> str:
         problem = found.verdicts[found.best].problem
         heading = "This does not look like a heart in short axis"
         words = (
-            f"{problem[0].upper()}{problem[1:]}, so nothing is measured. Expected is a slice across the left ventricle, "
-            "upright, not mirrored, the blood bright and the muscle dark, the heart within about 5 cm of the middle."
+            f"{problem[0].upper()}{problem[1:]}, so nothing is measured. Expected is a slice across the left "
+            "ventricle, upright, not mirrored, the blood bright and the muscle dark, the heart within about 5 cm of "
+            "the middle."
         )
     unknown = (
         ""
@@ -134,7 +135,8 @@ def measured_html(found: Measured) -> str:
     figures = [_figure(found, number) for number in range(count)]
     shown = pictures.scrubber(figures, "Slice", found.best) if count > 1 else pictures.gallery(figures, "large")
     table = _table(found) if hearts else ""
-    return f"<section class='answer' aria-label='Measures'><h3>{heading}</h3><p>{words}</p>{unknown}{shown}{table}</section>"
+    said = f"<h3>{heading}</h3><p>{words}</p>{unknown}"
+    return f"<section class='answer' aria-label='Measures'>{said}{shown}{table}</section>"
 
 
 def _figure(found: Measured, number: int) -> str:
@@ -155,10 +157,14 @@ def _table(found: Measured) -> str:
         if any(values):
             cells = "".join(f"<td>{spoken(*value) if value else '–'}</td>" for value in values)
             rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    note = "± the mean error of the segmenter itself, on patients it has not seen. – : not measured, for instance where "
+    note = (
+        "± the mean error of the segmenter itself, on patients it has not seen. – : not measured, for instance where "
+    )
     note += "the muscle forms no closed ring."
     table = f'<table class="figures"><thead><tr><td></td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Measures of each slice">{table}</div><p>{note}</p>'
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="Measures of each slice">{table}</div><p>{note}</p>'
+    )
 
 
 def spoken(value: float, unit: str, error: float | None) -> str:
@@ -197,7 +203,7 @@ def write_measured(found: Measured, folder: Path) -> Path:
 
 
 def _own_grid(found: Measured, number: int) -> np.ndarray:
-    """The mask of a slice on the slice's own grid, uint8 `(height, width)`; empty where nothing was taken for a heart."""
+    """The mask of a slice on its own grid, uint8 `(height, width)`; empty where nothing was taken for a heart."""
     verdict, shape = found.verdicts[number], found.stack.voxels.shape[1:]
     if verdict.problem:
         return np.zeros(shape, np.uint8)

@@ -13,7 +13,10 @@ from jobs import Job, Jobs, Stopped
 from zoo.errors import ZooError
 
 STOPPED = '<p class="quiet" role="status">Stopped.</p>'
-FETCH = "file => { if (file) { const a = document.createElement('a'); a.href = file.url; a.download = file.orig_name; a.click() } }"
+FETCH = (
+    "file => { if (!file) return; const link = document.createElement('a'); link.href = file.url; "
+    "link.download = file.orig_name; link.click() }"
+)
 
 
 @dataclass(frozen=True)

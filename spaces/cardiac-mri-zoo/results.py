@@ -57,7 +57,8 @@ def result_html(result: Result) -> str:
     return (
         f'<section class="answer" aria-label="Generated images">'
         f'<p class="provenance"><strong>{ONLY}</strong> {escape(provenance(result))}</p>{masks}'
-        f'{pictures.gallery(figures)}<div class="actions">{montage(result)}{link(result)}{python(result)}</div></section>'
+        f"{pictures.gallery(figures)}"
+        f'<div class="actions">{montage(result)}{link(result)}{python(result)}</div></section>'
     )
 
 
@@ -81,5 +82,3 @@ def python(result: Result) -> str:
     copy = f'<button type="button" class="chip" onclick="{COPY_CODE}">Copy</button>'
     code = f'<pre tabindex="0" aria-label="Python code"><code>{escape(result.python)}</code></pre>'
     return f"<details><summary>Python</summary>{code}{copy}</details>"
-
-

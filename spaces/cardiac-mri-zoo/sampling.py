@@ -98,8 +98,8 @@ def sample(catalogue: Catalogue, request: Request) -> Iterator:
             steps = after_each_step(lambda step, tensors: tell((step + 1, tensors["latents"])))
             return pipe(**call, output_type="np", **(steps if works_in_steps(pipe) else {}))
 
-        def show(news, first=first, count=len(indices)):
-            step, latents = news
+        def show(news, first=first, indices=indices):
+            (step, latents), count = news, len(indices)
             by_now = np.asarray(image_grid(pipe.preview(latents), columns=min(4, count)))
             words = f"Step {step} of {total}" if request.count == count else f"{first} of {request.count} images"
             return News(words, first * total + step * count, request.count * total, by_now, spacing)
@@ -148,8 +148,8 @@ def stored_result(catalogue: Catalogue, model: str, label: str, count: int) -> R
     classes = first_class(pipe, label)
     if not classes or hasattr(pipe, "num_labels"):  # masks cannot be read out of a picture
         return None
-    request, row = default_request(pipe, model, classes=classes, count=count), pipe.class_names[next(iter(classes))].index(label)
-    images = catalogue.stored(model, row, count, pipe.sample_size)
+    request = default_request(pipe, model, classes=classes, count=count)
+    images = catalogue.stored(model, pipe.class_names[next(iter(classes))].index(label), count, pipe.sample_size)
     return None if images is None else make_result(catalogue, pipe, request, images.astype(np.float32) / 255)
 
 

@@ -17,7 +17,7 @@ from zoo import png
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
 from zoo.pipelines.style_transfer import FeatureNetwork, transfer
-from zoo.style import Grid
+from zoo.style import Grid, hand_in
 from zoo.style.sweep import SETTINGS_FILE
 
 VARIABLE = "ZOO_STYLE_SWEEP"
@@ -164,7 +164,7 @@ def style_live(
         tell((min(done, total), total))
 
     try:
-        network = WatchedNetwork(pipe.build_feature_network(network_name), on_use)
+        network = WatchedNetwork(hand_in(pipe).build_feature_network(network_name), on_use)
         content = pipe(1, generator=sample_generators(seed, [0]), output_type="pt", num_iterations=1).content_images
         content, style, grams = pipe.checked(content, "content"), None, pipe.style()
         if style_images is not None:

@@ -39,7 +39,9 @@ def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, page: gr.Blocks)
         with gr.Column(scale=2, min_width=300, elem_classes="asks"):
             gr.Markdown(HELP.format(reference=reference))
             pathology = Select(options(named), "HCM", title="Heart")
-            phase = Select(options([("Any", DRAWN), *((text, name) for name, text in SPOKEN.items())]), DRAWN, title="Phase")
+            phase = Select(
+                options([("Any", DRAWN), *((text, name) for name, text in SPOKEN.items())]), DRAWN, title="Phase"
+            )
             seed = seed_field()
             names = gr.CheckboxGroup(catalogue.hearts, value=catalogue.hearts, label="Models, the best first")
             panel = Panel(jobs, "compare", "Compare")
@@ -63,7 +65,9 @@ def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, page: gr.Blocks)
         classes = {name: label for name, label in classes.items() if label not in (None, DRAWN)}
         seed = check_number("seed", seed, 0, MAX_SEED)
         seconds = [catalogue.seconds(name, SAMPLES) for name in chosen]
-        return Task(lambda: _compare(catalogue, attached, chosen, classes, seed), None if None in seconds else sum(seconds))
+        return Task(
+            lambda: _compare(catalogue, attached, chosen, classes, seed), None if None in seconds else sum(seconds)
+        )
 
     def measure_up():
         found = read_results(catalogue)
@@ -94,7 +98,10 @@ def _compare(catalogue: Catalogue, attached: Attached, names: list[str], classes
         else:
             yield News(item.words, item.done, item.total, html=pictures.gallery(figures, "large"), may_pause=True)
     told = f"<p class='provenance' role='status'>{len(names)} models · {' · '.join(classes.values())} · seed {seed}</p>"
-    yield answers, f"<section class='answer' aria-label='Side by side'>{told}{pictures.gallery(figures, 'large')}</section>"
+    yield (
+        answers,
+        f"<section class='answer' aria-label='Side by side'>{told}{pictures.gallery(figures, 'large')}</section>",
+    )
 
 
 def _figure(answer: Answer) -> str:

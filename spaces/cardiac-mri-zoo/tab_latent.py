@@ -66,7 +66,9 @@ def _walk(catalogue: Catalogue, model: str, pathology: str, seeds: tuple[int, in
         for image, share in zip(images, shares, strict=True)
     ]
     words = f"{model} · from seed {seeds[0]} to seed {seeds[1]} in {len(images)} pictures" + f" · {label}" * bool(label)
-    yield f"<p class='provenance'>{words}</p>" + pictures.scrubber(figures, "From one heart to the other", len(figures) // 2)
+    yield f"<p class='provenance'>{words}</p>" + pictures.scrubber(
+        figures, "From one heart to the other", len(figures) // 2
+    )
 
 
 def _add_codes(catalogue: Catalogue, jobs: Jobs, names: list[str]) -> None:

@@ -38,7 +38,9 @@ def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, generate: Genera
             gr.Markdown(HELP)
             file = gr.File(label="Image", type="filepath", height=120)
             examples = gr.Radio(
-                ["A drawn heart", "A drawn heart as PNG, without its scale"], label="Or an example", elem_classes="chips"
+                ["A drawn heart", "The same without its scale"],
+                label="Or an example",
+                elem_classes="chips",
             )
             side = gr.Number(
                 None,
@@ -135,7 +137,9 @@ def _projection(pipe, model: str, slice_, found: Measured) -> str:
     if pipe.sample_size > 11:  # SSIM's window
         likeness = f"SSIM {ssim(image, near).item():.2f}, {likeness}"
     caption = f"Nearest image of {model}: {likeness} ({seconds:.1f} s)"
-    return pictures.figure(to_uint8(near[0, 0].numpy()), found.shown_spacing and spacing, caption, f"Generated. {caption}")
+    return pictures.figure(
+        to_uint8(near[0, 0].numpy()), found.shown_spacing and spacing, caption, f"Generated. {caption}"
+    )
 
 
 def _neighbours(attached: Attached, slice_, found: Measured) -> str:

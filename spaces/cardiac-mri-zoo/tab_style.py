@@ -147,4 +147,6 @@ def _triptych(found: Styled, spacing: float | None) -> str:
         pictures.text_card(AVERAGE, "Style") if found.style is None else pictures.figure(found.style, spacing, "Style")
     )
     content = pictures.figure(found.content, spacing, "Content", "Content, a generated image")
-    return pictures.gallery([content, style, pictures.figure(found.image, spacing, "Result", "Generated image")], "large")
+    return pictures.gallery(
+        [content, style, pictures.figure(found.image, spacing, "Result", "Generated image")], "large"
+    )

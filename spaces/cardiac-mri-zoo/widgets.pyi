@@ -24,8 +24,6 @@ watch(['value', 'choices'], show);
 RANDOM_SEED = "() => Math.floor(Math.random() * 4294967296)"
 SEED_INFO = "The same seed gives the same image again."
 
-from gradio.events import Dependency
-
 class Select(gr.HTML):
     """A menu. gradio's own stays open when one tabs on.
 
@@ -50,28 +48,27 @@ class Select(gr.HTML):
     def api_info(self) -> dict:
         """A program sends the value itself."""
         return {"type": "string"}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def options(values) -> list[dict]:
     """Choices of a `Select`: texts, or pairs of what is read and what is sent."""
     pairs = [value if isinstance(value, tuple) else (value, value) for value in values]
     return [{"text": text, "value": value} for text, value in pairs]
 
-
 def groups(named: dict[str, list]) -> list[dict]:
     """Choices of a `Select` under headings."""
     return [{"text": name, "options": options(values)} for name, values in named.items() if values]
 
-
 def models(catalogue, names: list[str], title: str = "Model", **more) -> Select:
     """A menu of models, by kind, the best first, each with how good and fast it is."""
     return Select(model_groups(catalogue, names), names[0] if names else None, title=title, **more)
-
 
 def model_groups(catalogue, names: list[str]) -> list[dict]:
     """The choices of such a menu."""
@@ -80,7 +77,6 @@ def model_groups(catalogue, names: list[str]) -> list[dict]:
         facts = catalogue.facts[name]
         found.setdefault(facts.kind, []).append((facts.words, name))
     return groups(found)
-
 
 def seed_field(value: int = 0, label: str = "Seed") -> gr.Number:
     """A field for a seed, with a button that throws the dice."""

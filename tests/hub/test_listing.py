@@ -7,8 +7,8 @@ import shutil
 import pytest
 from huggingface_hub import HfApi
 
+from zoo.cards import model_card
 from zoo.errors import ZooError
-from zoo.hub import cards
 from zoo.hub.listing import find_models, hub_table
 from zoo.hub.upload import commit_files, files_of
 
@@ -33,7 +33,7 @@ def api(hub, publishable, tmp_path):
         if not version:
             metrics = {key: metrics[key] for key in ("schema_version", "model", "training")}
         (folder / "metrics.json").write_text(json.dumps(metrics))
-        cards.render_card(folder)
+        model_card.render_card(folder)
         hub.api.create_repo(f"{OWNER}/{name}")
         commit_files(hub.api, f"{OWNER}/{name}", files_of(folder), name)
     hub.api.update_repo_settings(f"{OWNER}/unmeasured", private=True)

@@ -11,10 +11,16 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.hub import cards, layout, push, tables
+from zoo.cards import model_card
+from zoo.hub import push
 from zoo.hub.pull import pull
+from zoo.pipelines.auto import code_files
+from zoo.published import layout
+from zoo.published.places import list_models
 
-MODELS = tables.list_models(Path(__file__).resolve().parents[2] / "model_cards")
+ROOT = Path(__file__).resolve().parents[2] / "model_cards"
+PUBLISHED = sorted(path.parent for path in ROOT.glob("*/LICENSE"))  # networks that judge included
+MODELS = list_models(ROOT)
 NAMES = [folder.name for folder in MODELS]
 # One process for all models: each start takes seconds. What goes wrong with a model is told where that model is tested
 WITHOUT_ZOO = """
@@ -49,7 +55,9 @@ print(json.dumps(report))
 WITH_ZOO = """
 import json, traceback
 import huggingface_hub.constants
+from diffusers import DiffusionPipeline
 import zoo
+from zoo.published.saving import PublishedPipelineMixin
 
 report = {}
 for name in NAMES:
@@ -65,6 +73,10 @@ for name in NAMES:
         again = zoo.from_pretrained(SOURCE + name, **REVISION)
         huggingface_hub.constants.HF_HUB_OFFLINE = False
         report[name] = [type(pipe).__module__.split(".")[0], foreign, unpinned, type(again) is type(pipe)]
+        if NAMES[name]:  # its code, should somebody trust it, knows the zoo too
+            trusted = DiffusionPipeline.from_pretrained(SOURCE + name, **REVISION, trust_remote_code=True)
+            saves = isinstance(trusted, PublishedPipelineMixin)
+            report[name] += [type(trusted).__module__.startswith("diffusers_modules"), saves]
     except Exception:
         report[name] = traceback.format_exc()
 print(json.dumps(report))
@@ -82,7 +94,7 @@ def pushed(hub, tmp_path_factory) -> dict:
     reports, own_code = {"push": {}}, {}
     for model in MODELS:
         folder = shutil.copytree(model, work / "models" / model.name)
-        cards.render_card(folder)  # whether the committed card is the newest is not the question here
+        model_card.render_card(folder)  # whether the committed card is the newest is not the question here
         try:
             push.push_model(folder, f"zoo/{model.name}", tag="v1", api=hub.api)
         except zoo.ZooError as error:
@@ -130,4 +142,14 @@ def test_with_diffusers_alone_and_without_a_network(pushed, report, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_with_the_zoo_which_trusts_no_code(report, name):
-    assert report["zoo"] == ["zoo", [], "expected JSON (Expecting property name enclosed in double quotes", True]
+    expected = ["zoo", [], "expected JSON (Expecting property name enclosed in double quotes", True]
+    own_code = isinstance(layout.read_index(ROOT / name)["_class_name"], list)
+    assert report["zoo"] == expected + [True, True] * own_code
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in ROOT.glob("*/LICENSE")), ids=lambda folder: folder.name
+)
+def test_the_code_is_that_of_this_version(folder):
+    code = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
+    assert code == code_files(folder)  # `cardiac-zoo code` writes it

@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import HfApi
 
 import zoo
+from zoo.cards import model_card
 from zoo.errors import ZooError
-from zoo.hub import cards
 from zoo.hub.checks import check_model
 from zoo.hub.client import hub_errors
 from zoo.hub.pull import pull
@@ -31,7 +31,7 @@ def set_metric(folder, key: str, value: float) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics["diversity"][key]["value"] = value
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    cards.render_card(folder)
+    model_card.render_card(folder)
 
 
 def test_one_commit_holds_the_folder_and_carries_the_version(hub, publishable, tmp_path):
@@ -62,13 +62,13 @@ def test_what_a_tag_stands_on_never_changes(hub, publishable, tmp_path):
     first = contents(publishable)
     set_metric(publishable, "ms_ssim", 0.5)
     (publishable / "recipe.yaml").write_text("name: tiny\n")
-    cards.render_card(publishable)
+    model_card.render_card(publishable)
     with pytest.raises(ZooError, match=f"zoo/tagged: the tag {TAG} stands on other files; name a new one with --tag"):
         push_model(publishable, "zoo/tagged", api=hub.api)
     assert len(commits(hub, "zoo/tagged")) == 2
     push_model(publishable, "zoo/tagged", tag="v9", api=hub.api)
     (publishable / "recipe.yaml").unlink()
-    cards.render_card(publishable)
+    model_card.render_card(publishable)
     push_model(publishable, "zoo/tagged", tag="v10", api=hub.api)
     at = {tag: contents(pull("zoo/tagged", tmp_path / tag, revision=tag, api=hub.api)) for tag in (TAG, "v9", "v10")}
     assert at[TAG] == first
@@ -109,7 +109,7 @@ def more_weights(folder) -> None:
 
 def unknown_class(folder) -> None:
     edit(folder / "model_index.json", lambda text: text.replace("ConditionalUNet2DModel", "Surprise"))
-    cards.render_card(folder)
+    model_card.render_card(folder)
 
 
 def forget(field: str):
@@ -135,6 +135,10 @@ UNFIT = {
     "stale card": (
         lambda folder: edit(folder / "README.md", lambda text: text + "!"),
         "README.md: not what metrics",
+    ),
+    "stale code": (
+        lambda folder: edit(folder / "pipeline.py", lambda text: f"{text}#"),
+        "pipeline.py: not what this version writes; `cardiac-zoo code",
     ),
     "stale licence": (lambda folder: edit(folder / "LICENSE", lambda _: "MIT"), "LICENSE: not what metrics.json says"),
     "no YAML": (lambda folder: edit(folder / "README.md", lambda text: f"---\na: b: c\n---\n{text}"), "expected valid"),
@@ -174,7 +178,7 @@ def test_a_network_that_makes_no_images(hub, publishable_network, tmp_path):
 def test_a_model_without_figures_is_not_published(hub, publishable):
     metrics = json.loads((publishable / "metrics.json").read_text())
     (publishable / "metrics.json").write_text(json.dumps({key: metrics[key] for key in ("schema_version", "model")}))
-    cards.render_card(publishable)
+    model_card.render_card(publishable)
     with pytest.raises(ZooError, match="README.md: datasets: not found in the metadata"):
         push_model(publishable, "zoo/unfit", api=hub.api)
 

@@ -14,7 +14,7 @@ TYPES = ["model", "model", "model", "space", "space"]
 @pytest.fixture
 def shop(publishable, publishable_network, tmp_path):
     """Two generators, a network, and a Space."""
-    from zoo.hub.cards import render_card
+    from zoo.cards.model_card import render_card
 
     for name in ("a", "b"):
         render_card(shutil.copytree(publishable, tmp_path / "models" / name))

@@ -6,8 +6,8 @@ import multiprocessing
 import pytest
 
 import zoo
+from zoo.cards import model_card
 from zoo.files import sha256
-from zoo.hub import cards
 from zoo.hub.pull import pull
 from zoo.hub.push import push_model
 from zoo.hub.upload import files_of
@@ -50,7 +50,7 @@ def test_a_killed_push_is_not_seen_and_completes_when_done_again(hub, publishabl
     (publishable / "metrics.json").write_text(json.dumps(metrics))
     (publishable / "samples.png").write_bytes(picture)
     (publishable / "recipe.yaml").write_text("name: tiny\n")
-    cards.render_card(publishable)
+    model_card.render_card(publishable)
     second = contents(publishable)
     assert first[weights] != second[weights]
 

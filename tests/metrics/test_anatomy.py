@@ -8,10 +8,10 @@ import torch
 from scipy.stats import wasserstein_distance
 
 import zoo.datasets
+from zoo.anatomy import is_closed_ring
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import Hearts, add_train_to_test, anatomy_group, anatomy_row, patient_pathology
 from zoo.metrics.functional import measure_anatomy
-from zoo.metrics.functional.anatomy import is_closed_ring
 
 REAL = Path(__file__).resolve().parents[2] / "outputs/data/acdc-64"
 PIXEL = 2.0  # mm

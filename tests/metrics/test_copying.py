@@ -5,9 +5,10 @@ import torch
 from metric_fakes import smooth_images
 
 from zoo.errors import ZooError
-from zoo.metrics.copying import nearest_training, threshold
+from zoo.metrics.copying import threshold
 from zoo.metrics.functional import cc
 from zoo.metrics.image_set import ImageSet
+from zoo.metrics.nearest import nearest_training
 from zoo.metrics.references import copy_row, mean_row, real_row, shift
 
 

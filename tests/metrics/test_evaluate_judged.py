@@ -18,7 +18,7 @@ from zoo.errors import ZooError
 from zoo.metrics import evaluate
 from zoo.metrics.functional import measure_anatomy
 from zoo.metrics.image_set import from_split
-from zoo.metrics.judges import Judge
+from zoo.published.networks import Judge
 
 evaluation = importlib.import_module("zoo.metrics.evaluate")
 PATHOLOGIES = ["NOR", "MINF", "DCM", "HCM", "RV"]

@@ -9,10 +9,11 @@ from PIL import Image
 
 from zoo.errors import ZooError
 from zoo.metrics import copy_report, frechet_distance
-from zoo.metrics.copying import copying_row, membership_figure, nearest_training, threshold
+from zoo.metrics.copying import copying_row, membership_figure, threshold
 from zoo.metrics.extractors import EfficientNetLite0Extractor
 from zoo.metrics.feature_copying import FeatureCopies
 from zoo.metrics.image_set import ImageSet
+from zoo.metrics.nearest import nearest_training
 
 
 def image_set(count: int, seed: int, patients: int = 10) -> ImageSet:

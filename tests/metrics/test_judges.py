@@ -13,9 +13,10 @@ from zoo.metrics.extractors import TrainedExtractor, extract, load_extractor
 from zoo.metrics.extractors.trained import TRAINED
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split, volumes_of
-from zoo.metrics.judges import PUBLISHED, WEIGHTS_FILE, Judge, find_judge, load_judge
+from zoo.metrics.judges import PUBLISHED, find_judge
 from zoo.metrics.judging import dice_figures, evaluate_judge
 from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
+from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
 
 
 @pytest.fixture(scope="module")

@@ -63,3 +63,53 @@ def test_without_conditions_it_is_a_plain_unet():
     sample = torch.randn(2, 1, 8, 8)
     torch.testing.assert_close(unet(sample, 3), unet.unconditional_unet()(sample, 3).sample)
     assert unet.open_labels.shape == (0,)
+
+
+class TestQuantitiesAndMaps:
+    @pytest.fixture
+    def told(self) -> ConditionalUNet2DModel:
+        torch.manual_seed(0)
+        ranges = {
+            "wall_mm": {"mean": 9.0, "std": 3.0, "min": 4.0, "max": 20.0},
+            "area_mm2": {"mean": 900.0, "std": 300.0, "min": 40.0, "max": 2000.0},
+        }
+        network = ConditionalUNet2DModel(
+            conditions=[],
+            class_names={},
+            class_frequencies={},
+            sample_size=16,
+            block_out_channels=[8, 16],
+            attention_levels=[],
+            attention_head_dim=8,
+            norm_num_groups=4,
+            map_channels=2,
+            quantities=list(ranges),
+            quantity_ranges=ranges,
+        )
+        return network.eval()
+
+    def predict(self, network, values=None, maps=None):
+        maps = torch.zeros(1, 2, 16, 16) if maps is None else maps
+        values = None if values is None else torch.tensor([values])
+        return network(torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16), 10, quantities=values, maps=maps)
+
+    def test_each_quantity_matters_and_nan_is_open(self, told):
+        nan = float("nan")
+        outputs = [self.predict(told, values) for values in ([9.0, 900.0], [12.0, 900.0], [9.0, 999.0], [nan, 900.0])]
+        for index, one in enumerate(outputs):
+            assert all(not torch.allclose(one, other) for other in outputs[index + 1 :])
+        assert torch.equal(self.predict(told), self.predict(told, [nan, nan]))
+
+    def test_each_value_finds_its_quantity_after_saving(self, told, tmp_path):
+        told.save_pretrained(tmp_path)
+        loaded = ConditionalUNet2DModel.from_pretrained(tmp_path).eval()
+        assert torch.equal(self.predict(loaded, [12.0, 400.0]), self.predict(told, [12.0, 400.0]))
+
+    def test_an_open_quantity_has_a_gradient_without_nan(self, told):
+        self.predict(told, [float("nan"), 900.0]).square().mean().backward()
+        gradients = [p.grad for p in told.quantity_embedding.parameters() if p.grad is not None]
+        assert gradients and all(gradient.isfinite().all() for gradient in gradients)
+
+    def test_a_map_is_seen_and_not_predicted(self, told):
+        assert self.predict(told).shape == (1, 1, 16, 16)
+        assert not torch.allclose(self.predict(told), self.predict(told, maps=torch.ones(1, 2, 16, 16)))

@@ -5,7 +5,8 @@ import PIL.Image
 import pytest
 import torch
 
-from zoo.pipelines import PIPELINES, sample_generators
+from zoo.pipelines import sample_generators
+from zoo.pipelines.auto import PIPELINES, published_classes
 
 
 @pytest.fixture(
@@ -85,5 +86,7 @@ def test_generators_are_distinct_and_reproducible():
     assert again == draws[-1]
 
 
-def test_the_registry_is_by_class_name():
-    assert all(name == pipeline.__name__ for name, pipeline in PIPELINES.items())
+def test_every_pipeline_is_found_by_the_name_in_its_index():
+    classes = published_classes()
+    assert {cls.__name__ for cls in classes.values()} == set(PIPELINES)
+    assert classes["DDPMPipeline"].__name__ == "UnconditionalDDPMPipeline"  # diffusers' own, by its own name

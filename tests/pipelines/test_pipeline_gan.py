@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.figures import code_grid
 from zoo.pipelines import sample_generators
+from zoo.samples import code_grid
 
 
 def make(pipe, count: int = 3, **settings) -> np.ndarray:

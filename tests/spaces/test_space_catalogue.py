@@ -66,7 +66,7 @@ def test_a_dataset_is_read_when_it_is_needed(attached, phantom, monkeypatch):
     assert len(hearts.set) == len(rows) and hearts.spacing_mm == 2.0
     np.testing.assert_array_equal(hearts.set.images[3, 0], np.asarray(rows[3]["image"]))
     assert asked == []  # no other host
-    monkeypatch.setattr(zoo.datasets, "load", lambda *_: pytest.fail("read twice"))
+    monkeypatch.setattr("attached.load_dataset", lambda *_: pytest.fail("read twice"))
     assert attached.hearts("test") is hearts
 
 

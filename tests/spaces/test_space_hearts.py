@@ -9,7 +9,7 @@ from scipy import ndimage
 
 import zoo.datasets
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.judges import load_judge
+from zoo.published.networks import load_judge
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "outputs" / "data" / "acdc-64"

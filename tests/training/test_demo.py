@@ -81,7 +81,7 @@ def test_a_published_model_without_figures_is_shown_all_the_same(pretend):
 
 
 def test_on_a_named_dataset_copies_of_the_published_models_are_measured(pretend, monkeypatch):
-    monkeypatch.setattr(demo.zoo.datasets, "load", lambda folder: None)
+    monkeypatch.setattr(demo.zoo.hub.datasets, "load", lambda folder: None)
     save_model(Path("model_cards/heart"))
     section = demo.Demo(Path("out"), Path("mine")).run().read_text().partition("## Published models")[2]
     assert "measured here, on mine" in section

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 import publish
 import zoo
 from zoo.errors import ZooError
-from zoo.figures import code_grid
+from zoo.samples import code_grid
 
 
 def save_run(pipe, folder):

@@ -11,11 +11,13 @@ from safetensors.torch import load_file
 
 import publish_network
 import zoo.datasets
+from zoo.cards import tables
+from zoo.cards.network_card import render_network_card
 from zoo.errors import ZooError
-from zoo.hub import tables
-from zoo.hub.networks import is_network, render_network_card
-from zoo.metrics.judges import load_judge
 from zoo.models import SkinLesNet, UNetSegmenter
+from zoo.published.layout import is_network
+from zoo.published.networks import load_judge
+from zoo.published.places import list_models
 
 TRAINING = {
     "recipe": "tiny",
@@ -99,12 +101,12 @@ def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch,
 
 def test_lists_and_tables_of_generators_pass_it_by(published, dcgan, metrics):
     root = published.parent
-    assert is_network(published) and tables.list_models(root) == []
+    assert is_network(published) and list_models(root) == []
     dcgan.save_pretrained(root / "dcgan")
     (root / "dcgan" / "metrics.json").write_text(json.dumps(metrics))
     assert not is_network(root / "dcgan")
     assert "tiny" not in tables.models_table(root)
-    assert "| dcgan |" in tables.results_table(tables.list_models(root))
+    assert "| dcgan |" in tables.results_table(list_models(root))
 
 
 def test_a_card_without_figures_says_so(published):

@@ -8,7 +8,7 @@ from accelerate.state import AcceleratorState
 
 import seeds
 import train_vae
-from zoo.hub.metrics_file import METRICS_FILE, load_metrics, save
+from zoo.published.metrics_file import METRICS_FILE, load_metrics, save
 
 BASE = """
 name: ignored

@@ -13,7 +13,7 @@ from PIL import Image
 import study
 import zoo.datasets
 from zoo.errors import ZooError
-from zoo.hub.metrics_file import save
+from zoo.published.metrics_file import save
 
 DIFFUSION = """
 name: ignored

@@ -23,12 +23,13 @@ from common.curves import draw_curves
 from common.recipe import Recipe
 from common.schedules import PlateauScheduler
 from zoo.errors import ZooError
-from zoo.figures import denoising_strip, image_grid, pictures
+from zoo.figures import image_grid, pictures
 from zoo.files import atomic_folder, write_atomic
 from zoo.hardware import describe_hardware
-from zoo.hub.loading import find_folder
-from zoo.hub.metrics_file import load_metrics
 from zoo.pipelines import sample_generators
+from zoo.published.loading import find_folder
+from zoo.published.metrics_file import load_metrics
+from zoo.samples import denoising_strip
 
 LOG_EVERY = 50  # optimiser steps
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from zoo.hub.columns import DISTANCE, SPEED
-from zoo.hub.figures_text import text
-from zoo.hub.tables import REFERENCES
+from zoo.cards.columns import DISTANCE, SPEED
+from zoo.cards.figures_text import text
+from zoo.cards.results import REFERENCES
 
 
 @dataclass

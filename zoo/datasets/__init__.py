@@ -7,7 +7,7 @@ from zoo.datasets.folder import build_folder
 from zoo.datasets.isic import build_isic
 from zoo.datasets.phantom import build_phantom
 from zoo.datasets.presets import PRESETS, Preset
-from zoo.datasets.store import load, push, save
+from zoo.datasets.store import load, save
 
 __all__ = [
     "PRESETS",
@@ -21,6 +21,5 @@ __all__ = [
     "check_compatible",
     "images",
     "load",
-    "push",
     "save",
 ]

@@ -17,13 +17,7 @@ from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS, s
 from zoo.datasets.sources import read_all
 from zoo.datasets.splits import find_duplicates, split_groups
 from zoo.errors import ZooError
-
-LICENSE = "cc-by-nc-sa-4.0"
-CITATION = (
-    'O. Bernard, A. Lalande, C. Zotti, F. Cervenansky, et al. "Deep Learning Techniques for Automatic MRI Cardiac '
-    'Multi-structures Segmentation and Diagnosis: Is the Problem Solved?" IEEE Transactions on Medical Imaging '
-    "37(11):2514-2525, 2018. doi:10.1109/TMI.2018.2837502"
-)
+from zoo.sources import ACDC
 
 
 @dataclass
@@ -102,8 +96,8 @@ def build_acdc(
         "seed": seed,
         "duplicates": duplicates,
         "skipped": skipped,
-        "license": LICENSE,
-        "citation": CITATION,
+        "license": ACDC.license,
+        "citation": ACDC.citation,
         "preprocessing": {
             "size": preset.size,
             "spacing_mm": preset.spacing,

@@ -13,12 +13,7 @@ from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import find_files, open_source, read_all
 from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
 from zoo.errors import ZooError
-
-MEDNIST_LICENSE = "cc-by-sa-4.0"
-MEDNIST_CITATION = (
-    "MedNIST, gathered by B. J. Erickson (Mayo Clinic) from TCIA, the RSNA Bone Age Challenge and the NIH Chest X-ray "
-    "dataset; distributed by Project MONAI."
-)
+from zoo.sources import MEDNIST
 
 
 def build_mednist(
@@ -57,8 +52,8 @@ def build_mednist(
         "name": "MedNIST",
         "preset": preset.name,
         "seed": seed,
-        "license": MEDNIST_LICENSE,
-        "citation": MEDNIST_CITATION,
+        "license": MEDNIST.license,
+        "citation": MEDNIST.citation,
     }
     look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}

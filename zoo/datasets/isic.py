@@ -16,14 +16,10 @@ from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import open_source, read_all
 from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
 from zoo.errors import ZooError
+from zoo.sources import ISIC
 
 LAYOUT = "metadata.csv (image_id, lesion_id, dx, label) and images/*.jpg"
 LABELS = ["benign", "malignant"]
-LICENSE = "cc-by-nc-4.0"
-CITATION = (
-    'P. Tschandl, C. Rosendahl, H. Kittler. "The HAM10000 dataset, a large collection of multi-source dermatoscopic '
-    'images of common pigmented skin lesions." Scientific Data 5:180161, 2018. doi:10.1038/sdata.2018.161'
-)
 
 
 def build_isic(
@@ -105,8 +101,8 @@ def build_isic(
         "seed": seed,
         "duplicates": duplicates,
         "skipped": skipped,
-        "license": LICENSE,
-        "citation": CITATION,
+        "license": ISIC.license,
+        "citation": ISIC.citation,
         "preprocessing": {
             "size": preset.size,
             "channels": preset.channels,

@@ -13,6 +13,7 @@ from zoo.datasets.resample import intensity_window
 from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS, slice_level
 from zoo.datasets.splits import split_groups
 from zoo.errors import ZooError
+from zoo.sources import PHANTOM
 
 FEATURES = datasets.Features(
     {
@@ -58,7 +59,7 @@ def build_phantom(
         "seed": seed,
         "duplicates": [],
         "skipped": [],
-        "license": "cc0-1.0",
+        "license": PHANTOM.license,
         "citation": "",
         "preprocessing": {
             "size": preset.size,

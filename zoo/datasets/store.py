@@ -1,26 +1,19 @@
-"""Writing a built dataset as a folder that is also a Hub dataset repo, and reading it back."""
+"""Writing a built dataset as a folder that is laid out as a Hub dataset repo, and reading it back."""
 
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from zoo.datasets.built import BuiltDataset
 from zoo.datasets.card import dataset_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
-from zoo.hub.client import hub_errors
-from zoo.hub.upload import commit_files, files_of, open_repo
 
 INFO_FILE = "zoo_dataset.json"
-# Licences of sources that are public without registration; ACDC's, and that of a user's own folder, are not among them
-OPEN_LICENSES = {"cc0-1.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
 
 
 def data_file(split: str) -> str:
@@ -43,84 +36,25 @@ def save(built: BuiltDataset, output_dir: str | os.PathLike) -> Path:
     return Path(output_dir)
 
 
-def load(path_or_id: str | os.PathLike, *, revision: str | None = None, token: str | None = None) -> BuiltDataset:
-    """Reads what `save` wrote, from a folder or from a Hub dataset repo.
-
-    Args:
-        path_or_id: A folder, or an id such as `"user/name"`.
-        revision: Branch, tag or commit of the repo.
-        token: For private repos; the signed-in user's if `None`.
+def load(folder: str | os.PathLike) -> BuiltDataset:
+    """Reads what `save` wrote. Of a dataset repo on the Hub, `zoo.hub.datasets.load` does.
 
     Raises:
-        ZooError: If there is no such folder or repo, or it was not written by `save`.
+        ZooError: If there is no such folder, or it was not written by `save`.
     """
-    folder = Path(path_or_id)
-    if not folder.is_dir():
-        try:
-            folder = Path(snapshot_download(str(path_or_id), repo_type="dataset", revision=revision, token=token))
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise ZooError(f"{path_or_id}: neither a dataset folder nor a readable dataset repo on the Hub") from error
+    folder = Path(folder)
     try:
         info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
         files = {split: str(folder / data_file(split)) for split in info["splits"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ZooError(f"{path_or_id}: no readable {INFO_FILE}; expected what `cardiac-zoo data` writes") from error
+        raise ZooError(f"{folder}: no readable {INFO_FILE}; expected what `cardiac-zoo data` writes") from error
     if missing := [file for file in files.values() if not os.path.isfile(file)]:
         raise ZooError(f"{missing[0]}: not found; expected it since {INFO_FILE} names its split")
     with _quiet():
         try:
             return BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
         except datasets.exceptions.DatasetGenerationError as error:
-            raise ZooError(f"{path_or_id}/data: unreadable; expected whole Parquet files") from error
-
-
-def push(
-    built_or_folder: BuiltDataset | str | os.PathLike,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: str | None = None,
-    api: HfApi | None = None,
-) -> str:
-    """Uploads a built dataset, or a folder written by `save`, as one commit; the repo is made if it does not exist.
-
-    Args:
-        built_or_folder: What to upload.
-        repo_id: Such as `"user/name"`.
-        private: `True` for a repo that its owner alone can read and that, should it be made public, is gated: the owner
-            grants each reader access. `False` for one that is open to everybody. `None` leaves that to the account, if
-            the licence of the data lets everybody pass them on, and is `True` otherwise, as for ACDC.
-        token: The signed-in user's if `None`.
-        api: The client, instead of a token; that of the environment otherwise.
-
-    Returns:
-        The address of the commit.
-
-    Raises:
-        ZooError: If the folder was not written by `save`, or the Hub refuses.
-    """
-    if isinstance(built_or_folder, BuiltDataset):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = save(built_or_folder, Path(temporary) / "dataset")
-            return push(folder, repo_id, private=private, token=token, api=api)
-    folder = Path(built_or_folder)
-    if not (folder / INFO_FILE).is_file():
-        raise ZooError(f"{folder}: has no {INFO_FILE}; expected what `cardiac-zoo data` writes")
-    if private is None and is_restricted(folder):
-        private = True
-    with hub_errors(repo_id):
-        api = api or HfApi(token=token)
-        open_repo(api, repo_id, "dataset", private=private, gated=private)
-        commit = commit_files(api, repo_id, files_of(folder), "Upload dataset", repo_type="dataset")
-        return f"{api.endpoint}/datasets/{repo_id}/commit/{commit}"
-
-
-def is_restricted(folder: Path) -> bool:
-    """Whether the licence of a dataset folder does not let everybody pass its images on, or is unknown."""
-    try:
-        return json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["license"] not in OPEN_LICENSES
-    except (ValueError, KeyError, TypeError):  # not what `save` has written
-        return True
+            raise ZooError(f"{folder}/data: unreadable; expected whole Parquet files") from error
 
 
 @contextlib.contextmanager

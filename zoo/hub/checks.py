@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from zoo.cards import model_card, network_card
+from zoo.cards.licence import LICENSE_FILE
 from zoo.errors import ZooError
 from zoo.files import sha256
-from zoo.hub import cards, layout, networks
-from zoo.hub.licence import LICENSE_FILE
-from zoo.hub.metrics_file import METRICS_FILE, load_metrics
 from zoo.hub.upload import files_of
+from zoo.published import layout
+from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 # Figures of the validation split choose a model, and are not published
 PRIVATE_FILES = {"metrics-validation.json"}
@@ -26,10 +27,10 @@ def published_files(folder: Path) -> dict[str, Path]:
         ZooError: If a required file is missing, or one is a pickle.
     """
     files = files_of(folder, ignored=lambda inside: inside.name in PRIVATE_FILES)
-    required = {METRICS_FILE: "evaluate", cards.CARD_FILE: "card", LICENSE_FILE: "card"}
-    if not networks.is_network(folder):
+    required = {METRICS_FILE: "evaluate", model_card.CARD_FILE: "card", LICENSE_FILE: "card"}
+    if not layout.is_network(folder):
         layout.read_index(folder)
-        required[cards.SAMPLES_FILE] = "card"
+        required[model_card.SAMPLES_FILE] = "card"
     for name, command in required.items():
         if name not in files:
             raise ZooError(f"{folder / name}: not found; `cardiac-zoo {command} {folder}` makes it")
@@ -46,14 +47,17 @@ def check_model(folder: Path) -> dict[str, Path]:
 
     Raises:
         ZooError: If a file is missing, the weights are not those that were measured, the card lacks a field or is not
-            what `metrics.json` says, or the model does not load.
+            what `metrics.json` says, its code is not that of this version, or the model does not load.
     """
-    from zoo.hub.loading import from_pretrained
-    from zoo.metrics.judges import load_judge
+    from zoo.pipelines.auto import code_files, from_pretrained
+    from zoo.published.networks import load_judge
 
     files = published_files(folder)
     check_weights(folder, files)
-    (load_judge if networks.is_network(folder) else from_pretrained)(folder)
+    (load_judge if layout.is_network(folder) else from_pretrained)(folder)
+    for name, text in code_files(folder).items():
+        if name not in files or files[name].read_text() != text:
+            raise ZooError(f"{folder / name}: not what this version writes; `cardiac-zoo code {folder}` does")
     check_card(folder)
     return files
 
@@ -83,7 +87,7 @@ def check_card(folder: Path) -> None:
     from huggingface_hub import ModelCard
     from yaml import YAMLError
 
-    path = folder / cards.CARD_FILE
+    path = folder / model_card.CARD_FILE
     try:
         data = ModelCard.load(path).data
     except (ValueError, YAMLError) as error:
@@ -95,8 +99,8 @@ def check_card(folder: Path) -> None:
         raise ZooError(f"{path}: library_name: expected diffusers, got {data.library_name}")
     with tempfile.TemporaryDirectory() as work_dir:
         copy = shutil.copytree(folder, Path(work_dir) / folder.resolve().name)
-        (networks.render_network_card if networks.is_network(copy) else cards.render_card)(copy)
-        for name in (cards.CARD_FILE, LICENSE_FILE):
+        (network_card.render_network_card if layout.is_network(copy) else model_card.render_card)(copy)
+        for name in (model_card.CARD_FILE, LICENSE_FILE):
             if (folder / name).read_bytes() != (copy / name).read_bytes():
                 message = f"not what {METRICS_FILE} says; `cardiac-zoo card {folder}` renders it"
                 raise ZooError(f"{folder / name}: {message}")

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.cards.columns import EXTRACTOR
+from zoo.cards.figures_text import text
+from zoo.cards.model_card import TAG
+from zoo.cards.tables import to_text
 from zoo.errors import ZooError
-from zoo.hub.cards import TAG
 from zoo.hub.client import hub_errors
-from zoo.hub.columns import EXTRACTOR
-from zoo.hub.figures_text import text
-from zoo.hub.tables import to_text
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, HfApi

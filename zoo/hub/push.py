@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
-from zoo.hub import checks, layout, networks
+from zoo.hub import checks
 from zoo.hub.client import hub_errors
 from zoo.hub.upload import check_tag, commit_files, files_of, open_repo
+from zoo.published import layout
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -182,7 +183,7 @@ def model_folders(root: Path) -> list[Path]:
     Raises:
         ZooError: If there are none.
     """
-    found = [path for path in root.glob("*") if (path / layout.INDEX_FILE).is_file() or networks.is_network(path)]
+    found = [path for path in root.glob("*") if (path / layout.INDEX_FILE).is_file() or layout.is_network(path)]
     if not found:
         raise ZooError(f"{root}: no models, expected folders with {layout.INDEX_FILE}")
     return sorted(found)
@@ -225,7 +226,7 @@ def push_collection(
         items.append((f"{owner}/{folder.name}", "model"))
         push_model(folder, items[-1][0], private=private, tag=tag, api=api)
         yield items[-1][0]
-    generators = [f"{owner}/{folder.name}" for folder in folders if not networks.is_network(folder)]
+    generators = [f"{owner}/{folder.name}" for folder in folders if not layout.is_network(folder)]
     for repo_id in push_metrics(owner, private=private, api=api):
         items.append((repo_id, "space"))
         yield repo_id

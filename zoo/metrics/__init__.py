@@ -9,7 +9,6 @@ classifier.
 patients, on which a generator is trained whose use for them is then measured.
 """
 
-from zoo.metrics.copying import nearest_training
 from zoo.metrics.evaluate import evaluate
 from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, InceptionV3Extractor, extract
 from zoo.metrics.functional import (
@@ -27,7 +26,8 @@ from zoo.metrics.functional import (
     psnr,
     ssim,
 )
-from zoo.metrics.utility_segmentation import dataset_share
+from zoo.metrics.nearest import nearest_training
+from zoo.metrics.utility.segmentation import dataset_share
 
 __all__ = [
     "EfficientNetLite0Extractor",

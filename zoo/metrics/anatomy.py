@@ -5,13 +5,17 @@ from dataclasses import dataclass
 import torch
 from scipy.stats import wasserstein_distance
 
+from zoo.datasets import images as images_of
+from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import measure_anatomy, volume_dice
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure, share_figure
-from zoo.metrics.judges import Judge
+from zoo.metrics.judging import dice_figures
+from zoo.published.networks import Judge
 
 SHARES = ("ring_closed", "empty")
 LEVEL = "slice_level"
+SECONDS_PER_HEART = 0.015  # on one core at 64x64
 STRUCTURES = ["background", "RV", "myocardium", "LV"]  # by the labels that `measure_anatomy` takes
 
 
@@ -176,3 +180,69 @@ def anatomy_group(row: dict, real: dict) -> dict:
             group[name] = row[name]
         group[f"{name}_real"] = real[name]
     return group
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `anatomy`: samples, real images and the reference rows as the segmenter sees them."""
+    seconds = (len(run.samples) + len(run.reference)) * SECONDS_PER_HEART
+    run.announce("anatomy", f"{len(run.samples):,} samples labelled by {run.segmenter}", seconds)
+    judges = [judge.sha256 if judge else None for judge in (run.segmenter, run.classifier)]
+    found = run.references("anatomy", lambda: _references(run), judges)
+    row = anatomy_row(sample_hearts(run), real_hearts(run), by_class=True)
+    group = anatomy_group(add_train_to_test(row, found["train"]), found["split"])
+    return {"segmenter": str(run.segmenter), **found["dice"], **_mask_agreement(run), **group}, found["rows"]
+
+
+def sample_hearts(run: Context) -> Hearts:
+    """The samples as the segmenter sees them; their pathology is the one that was asked for."""
+
+    def compute() -> Hearts:
+        return measure_hearts(run.samples, run.segmenter, run.classifier, run.asked.get("pathology"))
+
+    return run.once("sample hearts", compute)
+
+
+def real_hearts(run: Context) -> Hearts:
+    """The real images of the split as the segmenter sees them."""
+    return run.once("real hearts", lambda: _hearts(run, run.reference))
+
+
+def _hearts(run: Context, images: ImageSet) -> Hearts:
+    splits = [run.data.dataset[name] for name in ("train", run.split)]
+    return measure_hearts(images, run.segmenter, run.classifier, patient_pathology(splits, images.ids))
+
+
+def _references(run: Context) -> dict:
+    """The rows, the figures of training and real images by class, and how good the segmenter is."""
+    rows, train, real = {}, {}, real_hearts(run)
+    for name, images in run.rows():
+        hearts = _hearts(run, images)
+        rows[name] = anatomy_row(hearts, real)
+        if name == "real":
+            train = anatomy_row(hearts, real, by_class=True)
+    rows = {name: add_train_to_test(row, rows["real"]) for name, row in rows.items()}
+    dataset = run.data.dataset[run.split]
+    masked = {"mask", "patient_id", "frame"} <= set(dataset.column_names)
+    dice = {"segmenter_dice": dice_figures(run.segmenter, run.reference, dataset)["dice"]} if masked else {}
+    return {"rows": rows, "train": train, "split": anatomy_row(real, by_class=True), "dice": dice}
+
+
+def _mask_agreement(run: Context) -> dict:
+    """Of a model of pairs: how far its masks are those of the segmenter, beside the same of real masks."""
+    if run.drawn.shape[1] == run.pipe.num_channels:
+        return {}
+    sets = {"mask_agreement_dice": (run.samples, run.drawn[:, -1])}
+    rows = run.data.dataset[run.split]
+    if "mask" in rows.column_names:
+        sets["mask_agreement_dice_real"] = (run.reference, torch.from_numpy(images_of(rows, "mask")[..., 0]))
+    found = {name: agreement_figure(*pairs, run.segmenter) for name, pairs in sets.items()}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def why_not(run: Context) -> str | None:
+    if run.segmenter is None:
+        return "no segmenter"
+    return None if knows_hearts(run.segmenter) else f"{run.segmenter.name} knows no hearts"
+
+
+GROUP = Group("anatomy", measure, why_not)

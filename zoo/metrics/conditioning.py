@@ -4,43 +4,19 @@ import math
 
 import torch
 
-from zoo.metrics.anatomy import LEVEL, Hearts
+from zoo.metrics.anatomy import LEVEL, Hearts, real_hearts, sample_hearts
+from zoo.metrics.asked import shared_conditions
+from zoo.metrics.context import Context, Group
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import share_figure
-from zoo.metrics.judges import Judge
-from zoo.pipelines import sample_generators
+from zoo.published.networks import Judge
 
 ORDERING = "HCM has the thickest walls and DCM the widest cavity of NOR, HCM and DCM, on slices judged to be mid"
 # The measure, and the class that leads
 LEADERS = (("wall_thickness_mm", "HCM"), ("cavity_area_mm2", "DCM"))
 ORDERED = ("NOR", "HCM", "DCM")
+SECONDS_PER_CLASS = 0.003  # on one core at 64x64
 NEEDED = {"pathology": ORDERED, LEVEL: ("mid",)}
-
-
-def asked_classes(pipe, settings: dict, seed: int, count: int) -> dict[str, tuple[list[str], torch.Tensor]]:
-    """What samples were asked for, by condition: names of the classes, and an index for each sample.
-
-    Args:
-        pipe: A pipeline of the zoo; an unconditional one was asked for nothing.
-        settings (`dict`): Keywords of its call.
-        seed (`int`): Of the samples, which also draws the classes that `settings` does not name.
-        count (`int`): Samples.
-    """
-    names = getattr(pipe, "class_names", {})
-    if not names:
-        return {}
-    conditions = {name: settings[name] for name in names if name in settings}
-    generators = sample_generators(seed, range(count))
-    labels = pipe.draw_labels(settings.get("class_labels"), conditions, generators).cpu()
-    return {name: (list(names[name]), column) for name, column in zip(names, labels.T, strict=True)}
-
-
-def shared_conditions(pipe, classifier: Judge | None) -> list[str]:
-    """What a pipeline can be asked for and the classifier can judge; none where it cannot judge the first of them."""
-    asked = getattr(pipe, "class_names", {})
-    known = classifier.network.config.class_names if classifier is not None else {}
-    shared = [name for name in asked if list(known.get(name, ())) == list(asked[name])]
-    return shared if shared[:1] == list(asked)[:1] else []
 
 
 def accuracy_figures(
@@ -115,3 +91,28 @@ def ordering_kept(hearts: Hearts) -> bool | None:
     if any(math.isnan(mean) for mean in means.values()):
         return None
     return all(max(ORDERED, key=lambda name: means[measure, name]) == leader for measure, leader in LEADERS)
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `conditioning`: classes of samples and real images, and the order of the classes' anatomy."""
+    seconds = (len(run.samples) + len(run.reference)) * SECONDS_PER_CLASS
+    run.announce("conditioning", f"{len(run.samples):,} samples classified by {run.classifier}", seconds)
+    conditions = shared_conditions(run.pipe, run.classifier)
+    sets = (run.samples, run.reference, run.data.dataset[run.split])
+    figures = accuracy_figures(run.classifier, conditions, run.asked, *sets)
+    group = {"classifier": str(run.classifier), **figures}
+    if run.segmenter is not None:
+        group |= ordering_figures(sample_hearts(run), real_hearts(run))
+    return group, {}
+
+
+def why_not(run: Context) -> str | None:
+    if not getattr(run.pipe, "class_names", {}):
+        return "the model has no classes"
+    if run.classifier is None:
+        return "no classifier"
+    known = shared_conditions(run.pipe, run.classifier)
+    return None if known else f"{run.classifier.name} does not know the model's classes"
+
+
+GROUP = Group("conditioning", measure, why_not)

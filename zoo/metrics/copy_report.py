@@ -10,8 +10,8 @@ import torch
 from zoo.errors import ZooError
 from zoo.figures import image_grid
 from zoo.files import write_atomic
-from zoo.metrics.copying import Neighbours
 from zoo.metrics.image_set import ImageSet
+from zoo.metrics.nearest import Neighbours
 
 NUM_PAIRS = 32
 PAIRS_A_ROW = 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from zoo.hardware import describe_hardware
+from zoo.metrics.context import Context, Group
 from zoo.metrics.intervals import mean_figure
 from zoo.pipelines import sample_generators
 
@@ -64,3 +65,12 @@ def _peak_mb(device: torch.device) -> float:
             return int(line.split()[1]) * 1024 / 1e6
     unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `cost`; it comes first, since memory is measured while the process is small."""
+    run.announce("cost", "a few samples at batch 1 and 16")
+    return cost_group(run.pipe, run.settings, run.model_dir), {}
+
+
+GROUP = Group("cost", measure)

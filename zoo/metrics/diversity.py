@@ -1,13 +1,17 @@
 """Is it varied? Similarity of random pairs within a set: below that of real images is noise, above it collapse."""
 
+from functools import partial
+
 import torch
 
 from zoo.errors import ZooError
+from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import ms_ssim, ssim
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import figure, folds, jackknife_error
 
 NUM_PAIRS = 1000
+SECONDS = 4  # on one core at 64x64
 MIXED = (0.2, 0.8)  # share of images on dark ground between which a set is a mixture of negatives and positives
 
 
@@ -58,3 +62,15 @@ def diversity_row(images: ImageSet, seed: int) -> dict:
             own, left_out = values[of_these], [values[of_these & rest].mean() for rest in without]
             row[name + ending] = figure(own.mean(), jackknife_error(left_out), patients) | {"std": own.std().item()}
     return row
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `diversity`: the samples, and training images beside them."""
+    samples = run.samples
+    run.announce("diversity", f"{NUM_PAIRS:,} pairs", SECONDS)
+    row = partial(diversity_row, seed=run.seed)
+    rows = run.references("diversity", lambda: {name: row(images) for name, images in run.rows()})
+    return row(samples) | {f"{name}_train": entry for name, entry in rows["real"].items()}, rows
+
+
+GROUP = Group("diversity", measure)

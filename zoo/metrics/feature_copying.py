@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from zoo.metrics.copying import distance_ratio
 from zoo.metrics.extractors import FeatureExtractor, extract
 from zoo.metrics.functional import frechet_distance
 from zoo.metrics.functional.mifid import memorisation_distance, penalty
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import share_figure, two_sample_figure
+from zoo.metrics.nearest import distance_ratio
 
 
 class FeatureCopies:

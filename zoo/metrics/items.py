@@ -7,9 +7,11 @@ of their own, so that a replay makes the very same calls and agrees to the last 
 import torch
 
 from zoo.errors import ZooError
-from zoo.metrics.copying import nearest_training
+from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import mse, ssim
 from zoo.metrics.image_set import ImageSet
+from zoo.metrics.nearest import nearest_training
+from zoo.metrics.projection import projected_images
 from zoo.pipelines import sample_generators
 
 NUM_SAMPLES = 16
@@ -58,3 +60,16 @@ def projection_items(pipe, targets: ImageSet, seed: int) -> dict:
 
 def _numbers(values: torch.Tensor) -> list[float]:
     return [round(value, DIGITS) for value in values.tolist()]
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `items`."""
+    run.announce("items", f"{NUM_SAMPLES} samples and {NUM_PROJECTIONS} projections, value by value")
+    images = run.sample(range(NUM_SAMPLES))[:, : run.pipe.num_channels]
+    group = {"samples": sample_items(images, run.train)}
+    if hasattr(run.pipe, "project"):
+        group["projection"] = projection_items(run.pipe, projected_images(run), run.seed)
+    return group, {}
+
+
+GROUP = Group("items", measure)

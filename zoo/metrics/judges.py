@@ -1,16 +1,10 @@
-"""The networks that judge samples: a segmenter and a classifier of single images, trained on real `train` images."""
+"""The segmenter and the classifier, trained on real `train` images, that judge samples of a dataset."""
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from diffusers import ModelMixin
-
-import zoo.models
 from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
-from zoo.files import sha256
+from zoo.published.networks import Judge, load_judge
 
 HEARTS = "ACDC"
 # By the name of the dataset that they were trained on
@@ -18,86 +12,6 @@ PUBLISHED = {
     HEARTS: {"segmenter": "model_cards/segmenter-acdc-64", "classifier": "model_cards/classifier-acdc-64"},
     "ISIC": {"segmenter": "model_cards/segmenter-isic-64", "classifier": "model_cards/classifier-isic-64"},
 }
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
-BATCH_SIZE = 50
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A network of a published folder, in eval mode and float32.
-
-    Args:
-        name (`str`): The folder's name.
-        network (`ModelMixin`): A segmenter or classifier of `zoo.models`.
-        sha256 (`str`): Hash of its weights.
-        trained_on (`str`, *optional*): Name of the dataset that it was trained on, where its `metrics.json` says so.
-    """
-
-    name: str
-    network: ModelMixin
-    sha256: str
-    trained_on: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name} (sha256 {self.sha256[:16]}…)"
-
-    def misfit(self, data: BuiltDataset) -> str | None:
-        """Why the network cannot judge images like those of a dataset, in words; `None` if it can."""
-        row, config = next(iter(data.dataset.values()))[0], self.network.config
-        (width, height), channels = row["image"].size, len(row["image"].getbands())
-        size = config.get("sample_size", height)  # a ResNet takes any
-        if (height, width, channels) != (size, size, config.in_channels):
-            return f"expects {size}x{size} pixels and {config.in_channels} channel(s), got {height}x{width}, {channels}"
-        found, own = row.get("pixel_spacing"), config.pixel_spacing_mm
-        if (found is None) != (own is None) or any(abs(side - own) > 1e-3 for side in found or []):
-            expected = "no pixel spacing" if own is None else f"pixels of {own} mm"
-            return f"expects {expected}, got {found or 'none'}"
-        return None
-
-    @torch.inference_mode()
-    def masks(self, images: torch.Tensor) -> torch.Tensor:
-        """A segmenter's labels of 8-bit images `(n, channels, height, width)`: uint8 `(n, height, width)`."""
-        return torch.cat([self.network.segment(batch) for batch in _batches(images)])
-
-    @torch.inference_mode()
-    def probabilities(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """A classifier's probabilities for 8-bit images `(n, channels, height, width)`: `(n, classes)` by condition."""
-        found = [self.network(batch) for batch in _batches(images)]
-        return {name: torch.cat([scores[name] for scores in found]).softmax(1) for name in found[0]}
-
-
-def load_judge(folder: str | Path, family: str | None = None) -> Judge:
-    """Loads a published segmenter or classifier.
-
-    Args:
-        folder (path): With `config.json` and the weights.
-        family (`str`, *optional*): `"segmenter"` or `"classifier"`; either is accepted without it.
-
-    Raises:
-        ZooError: If the folder is none of the kind, or damaged.
-    """
-    folder = Path(folder)
-    config, weights = folder / "config.json", folder / WEIGHTS_FILE
-    for file in (config, weights):
-        if not file.is_file():
-            raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
-    try:
-        name = json.loads(config.read_text()).get("_class_name")
-    except (ValueError, AttributeError) as error:
-        raise ZooError(f"{config}: expected a JSON object ({error})") from error
-    network_class = getattr(zoo.models, str(name), None)
-    families = PUBLISHED[HEARTS] if family is None else (family,)
-    if getattr(network_class, "family", None) not in families:
-        raise ZooError(f"{config}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
-    try:
-        network, report = network_class.from_pretrained(
-            folder, torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-        raise ZooError(f"{folder}: cannot be loaded: {(str(error).splitlines() or [error])[0]}") from error
-    if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
-        raise ZooError(f"{weights}: {len(wrong)} missing or unexpected weights, such as {wrong[0]}")
-    return Judge(folder.resolve().name, network.eval().requires_grad_(False), sha256(weights), _trained_on(folder))
 
 
 def find_judge(
@@ -128,19 +42,3 @@ def find_judge(
     if reason and required:
         raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
     return None if reason else judge
-
-
-def _trained_on(folder: Path) -> str | None:
-    """Name of the dataset that the `metrics.json` of a folder tells of."""
-    file = folder / "metrics.json"
-    if not file.is_file():
-        return None
-    try:
-        return json.loads(file.read_text()).get("training", {}).get("dataset", {}).get("name")
-    except (ValueError, AttributeError) as error:
-        raise ZooError(f"{file}: expected a JSON object with training.dataset.name ({error})") from error
-
-
-def _batches(images: torch.Tensor):
-    """8-bit images as the networks see them, float32 in [-1, 1], a batch at a time."""
-    return (batch.float() / 127.5 - 1 for batch in images.split(BATCH_SIZE))

@@ -10,7 +10,8 @@ from zoo.errors import ZooError
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import ImageSet, from_split, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
-from zoo.metrics.judges import WEIGHTS_FILE, Judge, load_judge
+from zoo.published.metrics_file import SCHEMA_VERSION
+from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
 
 GROUP = {"segmenter": "segmentation", "classifier": "classification"}
 
@@ -35,7 +36,7 @@ def evaluate_judge(folder: str | Path, data: BuiltDataset, split: str = "test") 
     family, images, rows = judge.network.family, from_split(data, split), data.dataset[split]
     figures = dice_figures(judge, images, rows) if family == "segmenter" else accuracy_figures(judge, images, rows)
     return {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "model": {"name": judge.name, "family": family, "sha256": {WEIGHTS_FILE: judge.sha256}},
         "dataset": data.describe(split),
         GROUP[family]: figures,

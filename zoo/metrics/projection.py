@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import datasets
 import torch
 
 from zoo.errors import ZooError
+from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import cc, mse, psnr, ssim
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure
+from zoo.metrics.references import mean_row
 from zoo.pipelines import sample_generators
 from zoo.progress import track
+from zoo.published.metrics_file import SCHEMA_VERSION
 
 NUM_IMAGES = 128
 METRICS = {"ssim": ssim, "cc": cc, "mse": mse, "psnr": psnr}
@@ -72,3 +76,33 @@ def projection_group(pipe, targets: ImageSet, seed: int = 0, batch_size: int = 3
 def nearest_by_mse(targets: torch.Tensor, training: torch.Tensor) -> torch.Tensor:
     """For each of `n` targets the nearest of `m` training images; both `(…, channels, height, width)` floats."""
     return training[torch.cdist(targets.flatten(1), training.flatten(1)).argmin(1)]
+
+
+def projected_images(run: Context) -> ImageSet:
+    """The real images that are projected onto the model."""
+    return run.once("projected images", lambda: run.reference[choose_images(run.data.dataset[run.split], run.seed)])
+
+
+def measure(run: Context) -> tuple[dict, dict]:
+    """Group `projection`: what the model makes of real images, beside the mean image and the nearest training image."""
+    images, settings = projected_images(run), list(run.pipe.projection_settings)
+    run.announce("projection", f"{len(images)} {run.split} images, {len(settings)} setting(s)")
+
+    def reference_rows() -> dict:
+        answers = {
+            "mean_image": mean_row(run.train, len(images)).floats,
+            "copy": nearest_by_mse(images.floats, run.train.floats),
+        }
+        return {row: similarity(images.floats, answer, images.ids) for row, answer in answers.items()}
+
+    rows = run.references("projection", reference_rows)
+    depends_on = [SCHEMA_VERSION, run.weights, run.data.info["fingerprint"], run.split, run.seed, settings]
+    compute = partial(projection_group, run.pipe, images, run.seed, progress=run.progress)
+    return run.model_cache.json("projection", depends_on, compute), rows
+
+
+def why_not(run: Context) -> str | None:
+    return None if hasattr(run.pipe, "project") else "the model cannot project images"
+
+
+GROUP = Group("projection", measure, why_not)

@@ -28,15 +28,17 @@ from zoo.errors import ZooError
 from zoo.files import sha256
 from zoo.hardware import describe_hardware, same_machine
 from zoo.metrics.cost import size_figures
-from zoo.metrics.evaluate import GROUPS, LONG_GROUPS, evaluate
+from zoo.metrics.evaluate import GROUPS, evaluate
 from zoo.metrics.extractors import EXTRACTORS, FeatureExtractor
-from zoo.metrics.utility import SEEDS
+from zoo.metrics.utility.group import SEEDS
 
 SAME_MACHINE, OTHER_MACHINE = 1e-3, 2e-2
 SHARE_STEP = {SAME_MACHINE: 0.002, OTHER_MACHINE: 0.01}
 ROUNDING = 1e-6
 SHARES = ("share_", "precision_", "recall_", "density_", "coverage_", "ring_closed", "empty", "class_accuracy")
 SHARES += ("baseline_", "cas_", "nas_")
+NAMES = [group.name for group in GROUPS]
+LONG_GROUPS = {group.name for group in GROUPS if group.is_long}
 SAME_DATA = "dice_same_data_"  # figures of group `utility` that take further models
 ONE_UNIT = {"value", "low", "high", "difference_to_real", "wasserstein_to_real", "wasserstein_train_to_test"}
 MACHINE_BOUND = {
@@ -183,7 +185,7 @@ def verify(
 
 def _chosen_groups(metrics: dict, groups: Sequence[str] | None) -> list[str]:
     """The groups to compute, in the order of an evaluation."""
-    published = [group for group in GROUPS if group in metrics]
+    published = [group for group in NAMES if group in metrics]
     for group in groups or ():
         if group not in published:
             raise ZooError(f"metrics.json: no group {group!r} that can be verified, it has {', '.join(published)}")
@@ -225,14 +227,14 @@ def _not_verified(metrics: dict, groups: list[str]) -> list[str]:
     reasons = []
     if "cost" in groups or "projection" in groups:
         reasons.append("speed, memory and seconds: facts about a machine and its load")
-    if others := [group for group in GROUPS if group in metrics and group not in LONG_GROUPS.union(groups)]:
+    if others := [group for group in NAMES if group in metrics and group not in LONG_GROUPS.union(groups)]:
         reasons.append(f"{', '.join(others)}: not asked for")
     if "utility" in metrics and "utility" not in groups:
         reasons.append("utility: trained again only if asked for by name, on the same machine and without a GPU")
     if any(key.startswith(SAME_DATA) for key in metrics.get("utility", {})):
         reasons.append(f"{SAME_DATA}…: further models made their pairs")
-    if foreign := [group for group in ("inversion", "training") if group in metrics]:
-        reasons.append(f"{', '.join(foreign)}: not measured by `cardiac-zoo evaluate`")
+    if "training" in metrics:
+        reasons.append("training: not measured by `cardiac-zoo evaluate`")
     return reasons
 
 

@@ -61,8 +61,9 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         patch_size (`int`, defaults to 1): Side of the square patches whose pixels the U-Net takes as channels of one
             position. 2 makes a network of the same cost four times as wide at its finest resolution.
         map_channels (`int`, defaults to 0): Further channels that are given and not predicted, such as a label map.
-        quantities (`dict[str, dict[str, float]]`, *optional*): By name with its unit, such as `"wall_thickness_mm"`,
-            the `mean`, `std`, `min` and `max` of a quantity in the training images.
+        quantities (`list[str]`): Names of the quantities, each with its unit, such as `"wall_thickness_mm"`.
+        quantity_ranges (`dict[str, dict[str, float]]`, *optional*): The `mean`, `std`, `min` and `max` of each quantity
+            in the training images.
 
     Raises:
         ValueError: If `sample_size` is no multiple of `patch_size`.
@@ -86,7 +87,8 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         dropout: float = 0.0,
         patch_size: int = 1,
         map_channels: int = 0,
-        quantities: dict[str, dict[str, float]] | None = None,
+        quantities: list[str] = (),
+        quantity_ranges: dict[str, dict[str, float]] | None = None,
     ):
         super().__init__()
         if sample_size % patch_size:
@@ -111,8 +113,7 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         for table in self.embeddings:
             nn.init.normal_(table.weight, 0.0, 0.02)
         if quantities:
-            known = quantities.values()
-            means, deviations = [entry["mean"] for entry in known], [entry["std"] for entry in known]
+            means, deviations = ([quantity_ranges[name][key] for name in quantities] for key in ("mean", "std"))
             self.quantity_embedding = QuantityEmbedding(means, deviations, width)
 
     @property

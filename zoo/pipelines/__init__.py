@@ -1,32 +1,15 @@
 """The ways of sampling: one file each, needing diffusers and helpers beside it alone, so that each can be published."""
 
-from .base import ZooPipeline, sample_generators
-from .pipeline_anatomy import AnatomyPipeline
-from .pipeline_ddpm import ConditionalDDPMPipeline
-from .pipeline_ddpm_pairs import PairedDDPMPipeline
-from .pipeline_ddpm_unconditional import UnconditionalDDPMPipeline
-from .pipeline_gan import GANPipeline
-from .pipeline_hearts import HeartPipeline
-from .pipeline_ldm import LatentDiffusionPipeline
-from .pipeline_score import ScorePipeline
-from .pipeline_style_transfer import StyleTransferPipeline
-from .pipeline_vae import VAEPipeline
+import importlib
 
-PIPELINES = {
-    pipeline.__name__: pipeline
-    for pipeline in (
-        VAEPipeline,
-        GANPipeline,
-        ConditionalDDPMPipeline,
-        UnconditionalDDPMPipeline,
-        PairedDDPMPipeline,
-        LatentDiffusionPipeline,
-        ScorePipeline,
-        StyleTransferPipeline,
-        AnatomyPipeline,
-        HeartPipeline,
-    )
-}
-"""Every pipeline class by the name that stands in `model_index.json`."""
+from .auto import PIPELINES
 
-__all__ = ["PIPELINES", "ZooPipeline", "sample_generators", *PIPELINES]
+_FILES = {**PIPELINES, "ZooPipeline": "base", "sample_generators": "base"}
+__all__ = list(_FILES)
+
+
+def __getattr__(name: str):
+    """Imports the file of a name when it is first asked for."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)

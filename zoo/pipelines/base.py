@@ -8,7 +8,7 @@ from diffusers import DiffusionPipeline
 from diffusers.pipelines.pipeline_utils import ImagePipelineOutput
 
 try:  # saving and loading without remote code; a Hub user with diffusers alone does without it
-    import zoo.hub.mixin as _mixin
+    import zoo.published.saving as _mixin
 
     _MIXINS = (_mixin.PublishedPipelineMixin,)
 except ImportError:

@@ -33,6 +33,7 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
     """
 
     family = "anatomy"
+    measured_by = ("cost", "control")  # the groups of the protocol that label maps have
     model_cpu_offload_seq = "unet"
 
     def __init__(
@@ -71,7 +72,7 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
     @property
     def quantities(self) -> dict[str, dict[str, float]]:
         """The quantities that may be asked for, by name with its unit: their `min` and `max` in the training images."""
-        return self.unet.config.quantities
+        return {name: self.unet.config.quantity_ranges[name] for name in self.unet.config.quantities}
 
     @property
     def default_settings(self) -> dict:

@@ -95,7 +95,7 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
     @property
     def quantities(self) -> dict[str, dict[str, float]]:
         """The quantities that may be asked for, by name with its unit: their `min` and `max` in the training images."""
-        return self.anatomy.config.quantities
+        return {name: self.anatomy.config.quantity_ranges[name] for name in self.anatomy.config.quantities}
 
     @property
     def default_settings(self) -> dict:

@@ -2,7 +2,7 @@
 
 from zoo.style.build import average_style, build_style_transfer
 from zoo.style.harm import Harm, anatomical_harm
-from zoo.style.networks import NETWORKS, pretrained_network
+from zoo.style.networks import NETWORKS, hand_in, pretrained_network
 from zoo.style.sweep import Grid, style_sweep
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "anatomical_harm",
     "average_style",
     "build_style_transfer",
+    "hand_in",
     "pretrained_network",
     "style_sweep",
 ]

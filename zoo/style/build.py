@@ -7,7 +7,7 @@ from zoo.pipelines import StyleTransferPipeline
 from zoo.pipelines.pipeline_style_transfer import EFFICIENTNET
 from zoo.pipelines.style_transfer import FeatureNetwork
 from zoo.progress import track
-from zoo.style.networks import efficientnet_lite0_stages
+from zoo.style.networks import efficientnet_lite0_stages, hand_in
 
 
 @torch.no_grad()
@@ -47,6 +47,6 @@ def build_style_transfer(vae, images: torch.Tensor, progress: bool = False, **se
     layers = None
     if settings.get("feature_network") == EFFICIENTNET:  # small enough to come with the model
         layers = efficientnet_lite0_stages().to(vae.device)
-    probe = StyleTransferPipeline(vae.eval(), StyleStatistics(), layers, **settings)
+    probe = hand_in(StyleTransferPipeline(vae.eval(), StyleStatistics(), layers, **settings))
     style = average_style(probe.build_feature_network(), images.to(vae.device), progress=progress)
-    return StyleTransferPipeline(vae, style.to(vae.device), layers, **settings)
+    return hand_in(StyleTransferPipeline(vae, style.to(vae.device), layers, **settings))

@@ -1,6 +1,6 @@
 """Networks trained on ImageNet, as feature networks of style transfer."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from torch import nn
 from zoo.errors import ZooError
 from zoo.metrics.extractors.efficientnet_lite import EfficientNetLite0Extractor
 from zoo.models import EfficientNetLiteStages
-from zoo.pipelines.pipeline_style_transfer import EFFICIENTNET
+from zoo.pipelines.pipeline_style_transfer import EFFICIENTNET, StyleTransferPipeline
 from zoo.pipelines.style_transfer import FeatureNetwork, stages_network
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -75,3 +75,9 @@ def pretrained_network(name: str, device: str | torch.device = "cpu") -> Feature
     for layer in network.layers:
         layer.to(device).eval().requires_grad_(False)
     return network
+
+
+def hand_in(pipe: StyleTransferPipeline) -> StyleTransferPipeline:
+    """Lets a pipeline compare images in every one of these networks, each loaded when it is first used."""
+    pipe.feature_networks = {name: partial(pretrained_network, name) for name in NETWORKS}
+    return pipe

@@ -20,6 +20,7 @@ from zoo.files import write_atomic
 from zoo.pipelines.style_transfer import FeatureNetwork, transfer
 from zoo.progress import track
 from zoo.style.harm import anatomical_harm
+from zoo.style.networks import hand_in
 
 SETTINGS_FILE = "style_sweep.json"
 FEATURES = Features(
@@ -116,7 +117,7 @@ def style_sweep(
         raise ZooError("segmenter: the model's pixel spacing is unknown (pixel_spacing_mm), so no wall can be measured")
     folder = Path(output_dir)
     try:
-        networks = {name: pipe.build_feature_network(name) for name in grid.feature_networks}
+        networks = {name: hand_in(pipe).build_feature_network(name) for name in grid.feature_networks}
         content_images = pipe.checked(content_images, "content_images")
         nearest = None if style_images is None else pipe.nearest_styles(content_images, style_images).tolist()
     except ValueError as error:

@@ -4,7 +4,8 @@ import torch
 
 from zoo.errors import ZooError
 from zoo.metrics.extractors.base import FeatureExtractor
-from zoo.metrics.judges import PUBLISHED, Judge, load_judge
+from zoo.metrics.judges import PUBLISHED
+from zoo.published.networks import Judge, load_judge
 
 # The published networks by the names that stand in the keys of metrics.json
 TRAINED = {

@@ -1,0 +1,202 @@
+"""Samples as files and pictures."""
+
+import csv
+
+import datasets
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo.datasets
+from zoo.errors import ZooError
+from zoo.pipelines import sample_generators
+from zoo.samples import denoising_strip, sample_grid, write_samples
+
+
+def rows_of(folder) -> list[dict]:
+    with open(folder / "samples.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_neither_batch_size_nor_count_changes_a_sample(any_pipeline, tmp_path, batch_size):
+    expected = any_pipeline(5, generator=sample_generators(3, range(5)), output_type="np").images[..., 0]
+    write_samples(any_pipeline, tmp_path / "out", 4, seed=3, batch_size=batch_size, format="npy", progress=False)
+    files = sorted((tmp_path / "out").glob("*.npy"))
+    assert [file.name for file in files] == [f"{i:05d}.npy" for i in range(4)]
+    found = np.stack([np.load(file) for file in files])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected[:4], atol=1e-5)
+
+
+def test_png_is_the_image_in_8_bits(dcgan, tmp_path):
+    write_samples(dcgan, tmp_path / "out", 2, progress=False)
+    expected = dcgan(2, generator=sample_generators(0, range(2)), output_type="np").images
+    picture = Image.open(tmp_path / "out" / "00001.png")
+    assert picture.mode == "L"
+    np.testing.assert_array_equal(np.asarray(picture), (expected[1, ..., 0] * 255).round().astype(np.uint8))
+
+
+def test_nifti_is_in_millimetres_and_in_acdcs_order(dcgan, tmp_path):
+    write_samples(dcgan, tmp_path / "out", 1, format="nifti", progress=False)
+    expected = dcgan(1, generator=sample_generators(0, range(1)), output_type="np").images[0, ..., 0]
+    nifti = nibabel.load(tmp_path / "out" / "00000.nii.gz")
+    np.testing.assert_allclose(nifti.get_fdata()[..., 0].T, expected, atol=1e-6)
+    assert nifti.header.get_zooms() == (2.0, 2.0, 1.0)
+    assert nifti.header.get_xyzt_units()[0] == "mm"
+    assert nibabel.aff2axcodes(nifti.affine) == ("L", "P", "S")
+
+
+def test_masks_lie_beside_their_images_in_every_format(paired_ddpm, tmp_path):
+    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np")
+    read = {
+        "png": (".png", lambda path: np.asarray(Image.open(path))),
+        "npy": (".npy", np.load),
+        "nifti": (".nii.gz", lambda path: np.asarray(nibabel.load(path).dataobj)[..., 0].T),
+    }
+    for format, (suffix, load) in read.items():
+        folder = tmp_path / format
+        write_samples(paired_ddpm, folder, 3, format=format, with_masks=True, batch_size=2, progress=False)
+        for index, row in enumerate(rows_of(folder)):
+            assert (row["file"], row["mask"]) == (f"0000{index}{suffix}", f"0000{index}_gt{suffix}")
+            mask = load(folder / row["mask"])
+            assert mask.dtype == np.uint8 and mask.shape == load(folder / row["file"]).shape == (8, 8)
+            assert (mask == expected.masks[index]).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
+    image, mask = (nibabel.load(tmp_path / "nifti" / f"00000{name}.nii.gz") for name in ("", "_gt"))
+    np.testing.assert_array_equal(image.affine, mask.affine)
+    assert mask.header.get_zooms() == (2.0, 2.0, 1.0) and mask.header.get_xyzt_units()[0] == "mm"
+
+
+@pytest.mark.parametrize(("format", "builder", "column"), [("png", "image", "image"), ("nifti", "nifti", "nifti")])
+def test_pairs_are_a_dataset(paired_ddpm, tmp_path, format, builder, column):
+    folder = write_samples(paired_ddpm, tmp_path / "out", 3, format=format, with_masks=True, progress=False)
+    rows = datasets.load_dataset(f"{builder}folder", data_dir=str(folder), cache_dir=str(tmp_path), split="train")
+    assert {column, "mask", "pathology", "phase"} <= set(rows.column_names)
+    assert rows["index"][:] == [0, 1, 2]
+    assert [row["pathology"] for row in rows_of(folder)] == rows["pathology"][:]
+    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np").masks
+    masks = [np.asarray(mask) if format == "png" else mask.get_fdata()[..., 0].T for mask in rows["mask"][:]]
+    assert (np.stack(masks) == expected).mean() > 0.98
+
+
+@pytest.mark.parametrize("format", ["png", "nifti"])
+def test_a_folder_of_pairs_becomes_a_dataset_with_masks(paired_ddpm, tmp_path, format):
+    folder = write_samples(paired_ddpm, tmp_path / "out", 4, format=format, with_masks=True, progress=False)
+    built = zoo.datasets.build_folder(folder, size=8, progress=False)
+    rows = datasets.concatenate_datasets(list(built.dataset.values()))
+    expected = paired_ddpm(4, generator=sample_generators(0, range(4)), output_type="np")
+    order = [next(i for i in range(4) if (mask == expected.masks[i]).mean() > 0.98)
+             for mask in zoo.datasets.images(rows, "mask")[..., 0]]  # fmt: skip
+    assert sorted(order) == [0, 1, 2, 3]
+    for picture, i in zip(zoo.datasets.images(rows)[..., 0], order, strict=True):  # a volume is windowed anew
+        image = (expected.images[i, ..., 0] * 255).round()
+        assert np.corrcoef(picture.flat, image.flat)[0, 1] > 0.99 if format == "nifti" else (picture == image).all()
+
+
+def test_masks_need_a_model_of_pairs(conditional_ddpm, paired_ddpm, tmp_path):
+    with pytest.raises(ZooError, match="masks: expected a model of images with masks, got one of family ddpm"):
+        write_samples(conditional_ddpm, tmp_path / "out", 1, with_masks=True)
+    assert list(tmp_path.iterdir()) == []
+    write_samples(paired_ddpm, tmp_path / "plain", 1, progress=False)  # not asked for, not written
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["00000.png", "samples.csv"]
+    assert list(rows_of(tmp_path / "plain")[0]) == ["file", "seed", "index", "pathology", "phase"]
+
+
+def test_the_list_names_the_classes(conditional_ddpm, tmp_path):
+    write_samples(conditional_ddpm, tmp_path / "out", 12, classes={"pathology": "HCM"}, seed=5, progress=False)
+    rows = rows_of(tmp_path / "out")
+    assert list(rows[0]) == ["file", "seed", "index", "pathology", "phase"]
+    assert [row["index"] for row in rows] == [str(i) for i in range(12)]
+    assert {row["pathology"] for row in rows} == {"HCM"} and {row["seed"] for row in rows} == {"5"}
+    assert {row["phase"] for row in rows} == {"ED", "ES"}  # drawn
+    # The listed class is the one that the image was made with
+    index = [row["phase"] for row in rows].index("ES")
+    again = conditional_ddpm(
+        1, class_labels="HCM", phase="ES", generator=sample_generators(5, [index]), output_type="np"
+    ).images
+    found = np.asarray(Image.open(tmp_path / "out" / rows[index]["file"])) / 255
+    np.testing.assert_allclose(found, again[0, ..., 0], atol=1 / 255)
+
+
+def test_settings_reach_the_pipeline(conditional_ddpm, tmp_path):
+    for steps in (1, 3):
+        write_samples(
+            conditional_ddpm, tmp_path / str(steps), 1, format="npy", num_inference_steps=steps, progress=False
+        )
+    assert not np.array_equal(*(np.load(tmp_path / str(steps) / "00000.npy") for steps in (1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": {"pathology": "XYZ"}}, "pathology: unknown class 'XYZ', expected one of NOR, HCM or any"),
+        ({"classes": {"slice_level": "mid"}}, "slice_level: not a condition of this model, which has pathology, phase"),
+        ({"num_inference_steps": 5000}, "num_inference_steps: expected 1 to 1000, got 5000"),
+        ({"format": "dicom"}, "format: expected png, npy or nifti, got 'dicom'"),
+        ({"count": 0}, "expected at least 1"),
+    ],
+)
+def test_refusals_leave_no_folder(conditional_ddpm, tmp_path, options, message):
+    with pytest.raises(ZooError, match=message):
+        write_samples(conditional_ddpm, tmp_path / "out", **{"count": 2, "progress": False, **options})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unconditional_model_takes_no_classes_and_no_steps(dcgan, tmp_path):
+    with pytest.raises(ZooError, match="class: not a condition of this model, which has none"):
+        write_samples(dcgan, tmp_path / "out", 1, classes={"class": "HCM"})
+    with pytest.raises(ZooError, match="num_inference_steps"):
+        write_samples(dcgan, tmp_path / "out", 1, num_inference_steps=3)
+
+
+def test_nifti_needs_a_spacing(dcgan, tmp_path):
+    dcgan.register_to_config(pixel_spacing_mm=None)
+    with pytest.raises(ZooError, match="pixel spacing is unknown"):
+        write_samples(dcgan, tmp_path / "out", 1, format="nifti")
+
+
+def test_grid(dcgan, conditional_ddpm, paired_ddpm):
+    assert sample_grid(dcgan).size == (8 * 18 - 2, 2 * 18 - 2)
+    assert sample_grid(conditional_ddpm).size == (16 * 10 - 2, 2 * 10 - 2)  # a row for each pathology
+    grid = np.asarray(sample_grid(paired_ddpm))
+    assert grid.shape == (2 * 10 - 2, 16 * 18 - 2)  # each beside its mask
+    output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
+    np.testing.assert_array_equal(grid[10:, :8], (output.images[0, ..., 0] * 255).round())
+    np.testing.assert_array_equal(grid[10:, 8:16], output.masks[0] * 85)
+
+
+@pytest.mark.parametrize("name", ["conditional_ddpm", "unconditional_ddpm", "latent_diffusion", "score_model"])
+def test_a_strip_ends_in_the_samples(name, request):
+    pipe = request.getfixturevalue(name)
+    size, gap = pipe.sample_size, 2
+    strip = np.asarray(denoising_strip(pipe, count=2, columns=3, seed=5, num_inference_steps=6))
+    assert strip.shape == (2 * (size + gap) - gap, 3 * (size + gap) - gap)
+    images = pipe(2, generator=sample_generators(5, range(2)), output_type="np", num_inference_steps=6).images
+    for row, image in enumerate(images):
+        top = row * (size + gap)
+        np.testing.assert_allclose(strip[top : top + size, -size:] / 255, image[..., 0], atol=1 / 255)
+    assert not np.array_equal(strip[:, :size], strip[:, -size:])  # noise, and what comes of it
+
+
+def test_a_strip_shows_no_more_moments_than_there_are(conditional_ddpm):
+    strip = denoising_strip(conditional_ddpm, count=1, columns=10, num_inference_steps=3)
+    assert strip.size == (3 * 10 - 2, 8)
+
+
+def test_what_was_asked_for_in_millimetres_stands_in_the_lists(hearts, tmp_path):
+    folder = write_samples(
+        hearts, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0}, with_masks=True, format="nifti"
+    )
+    rows = list(csv.DictReader((folder / "samples.csv").open()))
+    assert [row["wall_thickness_mm"] for row in rows] == ["12.0", "12.0"]
+    image, mask = (nibabel.load(folder / rows[0][column]) for column in ("file", "mask"))
+    np.testing.assert_array_equal(image.affine, mask.affine)
+    with pytest.raises(ZooError, match="^wall_thickness_mm: expected 4 to 20, got 30.0$"):
+        write_samples(hearts, tmp_path / "other", 2, quantities={"wall_thickness_mm": 30.0})
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_model_that_takes_no_millimetres_says_so(acgan, tmp_path):
+    with pytest.raises(ZooError, match="^wall_thickness_mm: not a quantity of this model, which has none$"):
+        write_samples(acgan, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0})

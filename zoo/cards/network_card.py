@@ -1,0 +1,158 @@
+"""Published networks that make no images: their folder, and the card that is rendered from their `metrics.json`.
+
+Such a folder holds `config.json`, the weights and the network's source, as diffusers stores a single model; it has no
+`model_index.json`, so that lists and tables of generators pass it by.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from zoo.cards import model_card
+from zoo.cards.figures_text import duration, metric_name, text
+from zoo.cards.licence import LICENSE_FILE, licence_text
+from zoo.errors import ZooError
+from zoo.files import write_atomic
+from zoo.published import layout
+from zoo.published.metrics_file import load_metrics
+from zoo.sources import source_of
+
+TEMPLATE = Path(__file__).with_name("network_card.md.jinja")
+# By family: what the card says of it, the training script, and the group of its figures in metrics.json
+KINDS = {
+    "segmenter": {
+        "description": "A U-Net segmenter (Ronneberger et al., 2015) of single images",
+        "usage": "labels = network.segment(images)  # (1, height, width), numbers of network.config.class_names",
+        "script": "training/train_segmenter.py",
+        "group": "segmentation",
+        "how": "Dice coefficients of whole volumes, a patient's slices of one phase, or of single images where these "
+        "are no slices; `dice` is the mean of the structures, ± the standard deviation over volumes.",
+    },
+    "classifier": {
+        "description": "A classifier of single images",
+        "usage": "logits = network(images)  # by condition, (1, number of classes)",
+        "script": "training/train_classifier.py",
+        "group": "classification",
+        "how": "Shares of images (*by slice*), and of patients, or lesions, by the mean probability over their images; "
+        "chance is the share of the most frequent class.",
+    },
+}
+
+
+def render_network_card(folder: str | os.PathLike) -> Path:
+    """Writes `README.md` and `LICENSE` of a network's folder.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        ZooError: If the folder is no network of a known family, or its `metrics.json` lacks what was trained.
+    """
+    from huggingface_hub import ModelCard
+
+    folder = Path(folder)
+    config, metrics = json.loads((folder / layout.CONFIG_FILE).read_text()), load_metrics(folder)
+    family, training = metrics.get("model", {}).get("family"), metrics.get("training")
+    if family not in KINDS or not training:
+        raise ZooError(f"{folder / 'metrics.json'}: expected a family of {', '.join(KINDS)} and how it was trained")
+    name, kind = folder.resolve().name, KINDS[family]
+    source = source_of(training["dataset"]["name"])
+    context = kind | {
+        "name": name,
+        "class_name": config["_class_name"],
+        "module": next(path.stem for path in folder.glob("modeling_*.py")),
+        "size": config.get("sample_size", 64),
+        "channels": config["in_channels"],
+        "spacing": config.get("pixel_spacing_mm"),
+        "answers": _answers(config),
+        "parameters": training["parameters"],
+        "training": training,
+        "has_log": (folder / "training.jsonl").is_file(),
+        "training_time": duration(training["seconds"]),
+        "selected_by": ", ".join(f"{metric_name(key)} {text(value)}" for key, value in training["selected_by"].items()),
+        "data": training["dataset"],
+        "dataset": metrics.get("dataset"),
+        "dataset_folder": layout.dataset_folder(folder, training["dataset"]["preset"]),
+        "source": source.images,
+        "source_citation": source.citation,
+        "license_id": source.license,
+        "subject": source.subject,
+        "tags": source.tags,
+        "lines": _lines(metrics.get(kind["group"], {})),
+        "limitations": _limitations(metrics),
+    }
+    card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
+    licence = licence_text(source.license, training["dataset"]["name"], source.citation, has_code=True)
+    write_atomic(folder / LICENSE_FILE, licence)
+    return write_atomic(folder / model_card.CARD_FILE, str(card).rstrip() + "\n")
+
+
+def _answers(config: dict) -> str:
+    """What the network tells, in words."""
+    names = config["class_names"]
+    if isinstance(names, dict):
+        return "\n".join(f"- {key.replace('_', ' ')}: {', '.join(names[key])}" for key in config["conditions"])
+    return "- labels of a pixel: " + ", ".join(f"{number} {name}" for number, name in enumerate(names))
+
+
+def _lines(group: dict) -> list[list[str]]:
+    """Name and value of each figure, with the spread where there is one."""
+
+    def cell(key: str, figure) -> str:
+        spread = f" ± {figure['std']:.3f}" if isinstance(figure, dict) and "std" in figure else ""
+        return text(figure, key) + spread
+
+    return [[metric_name(key), cell(key, figure)] for key, figure in group.items()]
+
+
+def _limitations(metrics: dict) -> list[str]:
+    """What the figures themselves say against the network."""
+    found = []
+    dice = metrics.get("segmentation", {}).get("dice")
+    if dice:
+        found.append(
+            f"Its labels are not a reader's: Dice {text(dice)}. What it measures on samples is read beside what it "
+            "measures on real images, never alone."
+        )
+    figures = metrics.get("classification", {})
+    for key, figure in figures.items():
+        if key.endswith("_accuracy_slice"):
+            condition = key.removesuffix("_accuracy_slice")
+            found.append(
+                f"Of single images it names the {condition.replace('_', ' ')} right for {text(figure, key)}; "
+                f"naming always the most frequent class would do for {text(figures[f'{condition}_chance'], key)}."
+            )
+    return found
+
+
+def _card_data(name: str, metrics: dict, context: dict):
+    """The metadata of the card, `model-index` included, after the Hub's conventions."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset, family = metrics.get("dataset", {}), metrics["model"]["family"]
+    task = {"segmenter": "image-segmentation", "classifier": "image-classification"}[family]
+    results = [
+        EvalResult(
+            task_type=task,
+            dataset_type=dataset["name"].lower(),
+            dataset_name=f"{dataset['name']} ({dataset['preset']})",
+            dataset_config=dataset["preset"],
+            dataset_split=dataset["split"],
+            dataset_revision=dataset["fingerprint"],
+            metric_type=key,
+            metric_name=metric_name(key),
+            metric_value=figure["value"],
+        )
+        for key, figure in metrics.get(context["group"], {}).items()
+        if isinstance(figure, dict)
+    ]
+    return ModelCardData(
+        license=context["license_id"],
+        library_name="diffusers",
+        pipeline_tag=task,
+        tags=[*context["tags"], "cardiac-mri-zoo-judge", family],
+        datasets=[context["data"]["name"].lower().replace(" ", "-")],
+        metrics=sorted({result.metric_type for result in results}) or None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )

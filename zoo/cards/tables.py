@@ -1,0 +1,143 @@
+"""The results table: one row a model beside the three reference rows, from each model's `metrics.json` alone."""
+
+import csv
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from zoo.cards.columns import COLUMNS, DISTANCE, Column, measured
+from zoo.cards.figures_text import value_of
+from zoo.cards.results import Table, notes, results, title
+from zoo.cards.tables_html import html
+from zoo.errors import ZooError
+from zoo.files import write_atomic
+from zoo.published import layout
+from zoo.published.metrics_file import load_metrics
+from zoo.published.places import list_models
+
+FILE_WIDTH = 160  # characters
+
+
+def results_table(folders: Iterable[str | os.PathLike], format: str = "md") -> str:
+    """Renders `results`. A figure that was not measured is an en dash, in CSV an empty cell.
+
+    Args:
+        folders: The folders of the models.
+        format (`str`): `"md"`, the figures that say most, with their bounds; `"csv"`, all of them as raw numbers;
+            `"html"`, all of them in a page that sorts by any column and needs nothing from elsewhere; `"text"`, those
+            that say most without bounds, for a terminal.
+
+    Raises:
+        ZooError: If the format is unknown, a folder is no model or none of them has been evaluated.
+    """
+    renderers = {"md": _markdown, "csv": _csv, "html": html, "text": _text}
+    if format not in renderers:
+        raise ZooError(f"format: expected one of {', '.join(renderers)}, got {format!r}")
+    return renderers[format](results(folders))
+
+
+def _headlines(rows: list[tuple[str, dict]], bounds: bool = True) -> list[list[str]]:
+    """Headings and cells as text, of the columns that fit a page."""
+    columns = measured([column for column in COLUMNS if column.headline], rows)
+    cells = [[name, *(column.cell(groups, bounds) for column in columns)] for name, groups in rows]
+    return [["Model", *(column.heading for column in columns)], *cells]
+
+
+def _markdown(tables: list[Table]) -> str:
+    parts = []
+    for dataset, rows in tables:
+        head, *body = _headlines(rows)
+        lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
+        parts.append(f"**{title(dataset)}**\n\n" + "\n".join(lines))
+    return "\n\n".join([*parts, notes(tables)]) + "\n"
+
+
+def _csv(tables: list[Table]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    figures = {}  # group and key by name; what stands in brackets elsewhere has columns of its own here
+    for column in COLUMNS:
+        figures[column.name] = (column.group, column.key)
+        if column.beside:
+            figures.setdefault(column.beside, (column.group, column.beside))
+    names = [f"{name}{bound}" for name in figures for bound in ("", "_low", "_high")]
+    writer.writerow(["dataset", "split", "fingerprint", "model", *names])
+    for dataset, rows in tables:
+        where = (dataset["preset"], dataset["split"], dataset["fingerprint"])
+        for name, groups in rows:
+            cells = []
+            for group, key in figures.values():
+                figure = groups.get(group, {}).get(key)
+                bounds = (figure.get("low"), figure.get("high")) if isinstance(figure, dict) else (None, None)
+                cells += [value_of(figure), *bounds]
+            writer.writerow([*where, name.strip("*"), *cells])
+    return stream.getvalue()
+
+
+def _text(tables: list[Table]) -> str:
+    from rich.table import Table as RichTable
+
+    rendered = []
+    for dataset, rows in tables:
+        (corner, *headings), *lines = _headlines(rows, bounds=False)
+        table = RichTable(corner, title=title(dataset).replace("`", ""), title_justify="left")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        for name, *cells in lines:
+            table.add_row(name.strip("*"), *cells)
+        rendered.append(table)
+    return to_text(*rendered)
+
+
+def models_table(root: str | os.PathLike) -> str:
+    """What models a folder holds, as text for a terminal.
+
+    Raises:
+        ZooError: If it holds none.
+    """
+    from rich.table import Table as RichTable
+
+    folders = list_models(root)
+    if not folders:
+        raise ZooError(f"{root}: no models, expected folders with {layout.INDEX_FILE}")
+    parameters = Column("Parameters", "cost", "parameters")
+    table = RichTable()
+    for heading in ("Model", "Class", "Trained on", parameters.heading, "Checkpoint (MB)", DISTANCE.heading):
+        table.add_column(heading, justify="left" if heading in ("Model", "Class", "Trained on") else "right")
+    for folder in folders:
+        metrics = load_metrics(folder)
+        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
+        trained_on = metrics.get("training", {}).get("dataset", {}).get("preset", "–")
+        name = layout.pipeline_name(layout.read_index(folder))
+        cells = (parameters.cell(metrics), f"{size:.1f}", DISTANCE.cell(metrics))
+        table.add_row(folder.name, name, trained_on, *cells)
+    return to_text(table)
+
+
+def to_text(*tables) -> str:
+    """Tables of rich as text, as wide as the terminal, or wide enough for a file or pipe."""
+    from rich.console import Console
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else FILE_WIDTH
+    console = Console(file=io.StringIO(), width=width)
+    console.print(*tables, sep="\n")
+    return console.file.getvalue()
+
+
+def update_section(path: str | os.PathLike, content: str, name: str = "results") -> None:
+    """Replaces what stands between the markers of a section of a Markdown file.
+
+    Raises:
+        ZooError: If the file is missing or has no such markers.
+    """
+    path, begin, end = Path(path), f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if not path.is_file():
+        raise ZooError(f"{path}: not found; expected a Markdown file with {begin} and {end}")
+    before, found, rest = path.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ZooError(f"{path}: expected the markers {begin} and {end}")
+    write_atomic(path, f"{before}{begin}\n{content}{end}{after}")

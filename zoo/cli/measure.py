@@ -1,0 +1,239 @@
+"""Measuring models, and showing what was measured: figures, cards and tables."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.cli.shared import Model, ModelFolder, load_model, numbers
+from zoo.errors import ZooError
+
+
+class Split(StrEnum):
+    """What samples are measured against."""
+
+    validation = "validation"
+    test = "test"
+
+
+class TableFormat(StrEnum):
+    """How the results table is written."""
+
+    md = "md"
+    csv = "csv"
+    html = "html"
+    text = "text"
+
+
+def evaluate(
+    model: Model,
+    dataset: Annotated[Path, typer.Option(help="Folder written by `cardiac-zoo data`.")],
+    split: Annotated[Split, typer.Option(help="validation to choose anything; test once, at the end.")] = Split.test,
+    samples: Annotated[int, typer.Option(min=1, help="Fréchet distances take exactly 1,000.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 50,
+    groups: Annotated[
+        str | None, typer.Option(help="Which, separated by commas; all but utility by default, which takes long.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps samples and features, so that it can go on.")] = None,
+    segmenter: Annotated[Path | None, typer.Option(help="Folder of another segmenter than the published one.")] = None,
+    classifier: Annotated[Path | None, typer.Option(help="Folder of another classifier; likewise.")] = None,
+    extractor: Annotated[
+        list[str] | None, typer.Option(help="In whose features, such as inception_v3 for FID; may be repeated.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for a picture of likely copies and real images.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Metrics file to add to, instead of the model's own.")] = None,
+) -> None:
+    """Measure a model under the protocol; adds to its metrics.json and renders its card.
+
+    Figures of the validation split choose a model and are not published: they go to metrics-validation.json.
+    """
+    from zoo.hub import datasets as hub_datasets
+    from zoo.metrics import evaluate as measure
+    from zoo.metrics.extractors import load_extractor
+    from zoo.metrics.judging import evaluate_judge
+    from zoo.published import layout, metrics_file
+    from zoo.published.loading import find_folder
+
+    folder = find_folder(model)
+    if output is None and folder != Path(model):
+        raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
+    own = metrics_file.METRICS_FILE if split is Split.test else "metrics-validation.json"
+    target = output or folder / own
+    if layout.is_network(folder):
+        pipe, found = None, evaluate_judge(folder, hub_datasets.load(dataset), split.value)
+    else:
+        pipe = load_model(folder)
+        found = measure(
+            pipe,
+            hub_datasets.load(dataset),
+            split=split.value,
+            num_samples=samples,
+            seed=seed,
+            batch_size=batch_size,
+            groups=groups.split(",") if groups else None,
+            segmenter=segmenter,
+            classifier=classifier,
+            extractors=[load_extractor(name) for name in extractor or []],
+            model_dir=folder,
+            cache_dir=cache,
+            report_dir=report,
+        )
+    metrics = metrics_file.merge_metrics(metrics_file.read(target), found)
+    metrics_file.save(target, metrics)
+    typer.echo(target)
+    if target == folder / metrics_file.METRICS_FILE:
+        write_card(folder, pipe)
+
+
+def utility(
+    model: Model,
+    dataset: Annotated[Path, typer.Option(help="Your patients: a folder written by `cardiac-zoo data`.")],
+    split: Annotated[Split, typer.Option(help="validation to choose anything; test once, at the end.")] = Split.test,
+    num_samples: Annotated[int, typer.Option(min=2, help="How many synthetic images, or pairs with masks.")] = 1000,
+    seeds: Annotated[int, typer.Option(help="Trainings of each network, at least 3.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the samples and of the first training.")] = 0,
+    same_data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SHARE=MODEL", help="Model that saw this share of the patients alone; may be repeated."),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps samples and trainings, so that it can go on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Metrics file to add the figures to.")] = None,
+) -> None:
+    """Tell whether a model's samples help networks that are tested on your patients: a table and a sentence."""
+    from zoo.cards.utility_text import utility_text
+    from zoo.hub import datasets as hub_datasets
+    from zoo.metrics import evaluate as measure
+    from zoo.metrics.utility.segmentation import SameData
+    from zoo.published import metrics_file
+    from zoo.published.loading import find_folder
+
+    generators = {}
+    for entry in same_data or []:
+        share, equals, name = entry.partition("=")
+        if not equals:
+            raise ZooError(f"--same-data: expected SHARE=MODEL, such as 0.1=FOLDER, got {entry}")
+        folder = find_folder(name)
+        trained_on = metrics_file.load_metrics(folder).get("training", {}).get("dataset", {})
+        pipe = load_model(folder)
+        generators[numbers(share, "--same-data")[0]] = SameData(pipe, trained_on.get("fingerprint"))
+    folder = find_folder(model)
+    found = measure(
+        load_model(folder),
+        hub_datasets.load(dataset),
+        split=split.value,
+        num_samples=num_samples,
+        seed=seed,
+        groups=["utility"],
+        utility_seeds=seeds,
+        same_data=generators,
+        model_dir=folder,
+        cache_dir=cache,
+    )
+    if "utility" not in found:
+        raise ZooError(f"{model}: cannot help with {dataset}, the reasons stand above")
+    if output is not None:
+        metrics_file.save(output, metrics_file.merge_metrics(metrics_file.read(output), found))
+    typer.echo(utility_text(found["utility"]), nl=False)
+
+
+def verify(
+    model: Model,
+    dataset: Annotated[Path, typer.Option(help="The one that the figures were measured on.")],
+    groups: Annotated[
+        str | None, typer.Option(help="Which, separated by commas; all published ones but utility by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Some samples and projections alone, in seconds.")] = False,
+    segmenter: Annotated[Path | None, typer.Option(help="Folder of the segmenter, if not the published one.")] = None,
+    classifier: Annotated[Path | None, typer.Option(help="Folder of the classifier; likewise.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 50,
+    cache: Annotated[Path | None, typer.Option(help="A new folder, so that an interrupted one can go on.")] = None,
+) -> None:
+    """Compute a card's figures again and compare; exit code 1 and a table if some do not hold.
+
+    Weights and dataset are checked first. Speed, memory and seconds depend on the machine and are not compared.
+    """
+    from zoo.cards.verification_text import verification_text
+    from zoo.hub import datasets as hub_datasets
+    from zoo.metrics.verify import verify as check
+    from zoo.published.loading import find_folder
+    from zoo.published.metrics_file import load_metrics
+
+    folder = find_folder(model)
+    metrics = load_metrics(folder)
+    result = check(
+        load_model(folder),
+        hub_datasets.load(dataset),
+        metrics,
+        folder,
+        groups=groups.split(",") if groups else None,
+        quick=quick,
+        segmenter=segmenter,
+        classifier=classifier,
+        batch_size=batch_size,
+        cache_dir=cache,
+    )
+    typer.echo(verification_text(result), nl=False)
+    if result.differences:
+        raise typer.Exit(1)
+
+
+def card(model: ModelFolder) -> None:
+    """Render a model's card from its metrics.json; draws samples.png if the folder has none."""
+    write_card(model)
+
+
+def compare(
+    models: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of models; all of model_cards by default.")
+    ] = None,
+    format: Annotated[TableFormat, typer.Option(help="How to write the table.")] = TableFormat.text,
+    update: Annotated[Path | None, typer.Option(help="Markdown file whose results section is replaced.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Picture to draw: quality over speed and coverage.")] = None,
+) -> None:
+    """Print the results table of models, the reference rows beside them; csv and html have every figure."""
+    from zoo.cards import tables
+    from zoo.cards.trilemma import draw_trilemma
+
+    models = models or tables.list_models("model_cards")
+    if update is not None:
+        tables.update_section(update, tables.results_table(models, "md"))
+        typer.echo(update)
+    if figure is not None:
+        typer.echo(draw_trilemma(models, figure))
+    if update is None and figure is None:
+        typer.echo(tables.results_table(models, format.value), nl=False)
+
+
+def list_models(
+    root: Annotated[Path, typer.Argument(help="Folder that holds the models' folders.")] = Path("model_cards"),
+    hub: Annotated[str | None, typer.Option(metavar="ORG", help="List those of this account on the Hub.")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="Metric to rank by; for --hub.")] = None,
+) -> None:
+    """List the models of a folder, or those on the Hub, ranked by what their cards say."""
+    if hub is not None:
+        from zoo.hub.listing import hub_table
+
+        typer.echo(hub_table(hub, sort), nl=False)
+        return
+    if sort is not None:
+        raise ZooError("--sort: expected --hub too; `cardiac-zoo compare` has the figures of a folder")
+    from zoo.cards.tables import models_table
+
+    typer.echo(models_table(root), nl=False)
+
+
+def write_card(folder: Path, pipe=None) -> None:
+    """The card, and the sample picture where there is none yet."""
+    from zoo import samples
+    from zoo.cards import model_card, network_card
+    from zoo.published import layout
+
+    if layout.is_network(folder):
+        typer.echo(network_card.render_network_card(folder))
+        return
+    if not (folder / model_card.SAMPLES_FILE).exists():
+        pipe = pipe or load_model(folder)
+        samples.sample_grid(pipe).save(folder / model_card.SAMPLES_FILE)
+    typer.echo(model_card.render_card(folder))

@@ -1,0 +1,142 @@
+"""Finding a published model, in a folder or on the Hub, and building its pipeline from our own classes."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError
+from zoo.published import layout
+
+if TYPE_CHECKING:
+    import torch
+
+_REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+DESCRIPTION = (layout.INDEX_FILE, "metrics.json")  # what says which model it is and how good
+# No *.py: code of the repo is not even downloaded
+WHOLE = (*DESCRIPTION, "*/*.json", "*/*.safetensors")
+
+
+def find_folder(
+    path_or_id: str | os.PathLike,
+    revision: str | None = None,
+    token: str | None = None,
+    files: Sequence[str] = WHOLE,
+) -> Path:
+    """The folder itself, or where the Hub's repo was downloaded to.
+
+    Args:
+        path_or_id (`str` or `os.PathLike`): A folder, or a repo id on the Hub.
+        revision (`str`, *optional*): Branch, tag or commit of the repo.
+        token (`str`, *optional*): For a private repo; the one of the environment or of `hf auth login` otherwise.
+        files (sequence of `str`): Patterns of the files to download: `WHOLE` or `DESCRIPTION`.
+
+    Raises:
+        ZooError: If there is no such folder or repo, or the repo is no model.
+    """
+    folder = Path(path_or_id)
+    if folder.is_dir():
+        if revision is not None:
+            raise ZooError(f"revision: expected a repo on the Hub, {path_or_id} is a folder")
+        return folder
+    if folder.exists() or not _REPO_ID.fullmatch(str(path_or_id)):
+        raise ZooError(f"{path_or_id}: expected the folder of a model or a repo id on the Hub (owner/name)")
+
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        folder = snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=list(files))
+    except RevisionNotFoundError as error:
+        raise ZooError(f"{path_or_id}: the repo has no revision {revision!r}") from error
+    except RepositoryNotFoundError as error:
+        message = f"{path_or_id}: no such folder, and no such repo on the Hub that the token in use may read"
+        raise ZooError(message) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
+        raise ZooError(f"{path_or_id}: no such folder, and the Hub could not be reached") from error
+    if not (Path(folder) / layout.INDEX_FILE).is_file():
+        raise ZooError(f"{path_or_id}: no model, the repo has no {layout.INDEX_FILE}")
+    return Path(folder)
+
+
+def load_pipeline(cls: type, folder: Path, torch_dtype: "torch.dtype | None" = None, arguments: dict | None = None):
+    """Builds a pipeline of a known class from a folder.
+
+    Args:
+        cls (`type`): The pipeline class.
+        folder (`Path`): Of the model.
+        torch_dtype (`torch.dtype`, *optional*): Type of the weights in memory; float32 otherwise.
+        arguments (`dict`, *optional*): Components or arguments that replace the stored ones.
+
+    Raises:
+        ZooError: If a component is missing or not what the index says, or the class does not take an argument.
+    """
+    arguments = arguments or {}
+    index = layout.read_index(folder)
+    listed = layout.components(index)
+    stored = {key: value for key, value in index.items() if not key.startswith("_") and key not in listed}
+    stored |= index.get(layout.OWN_ARGUMENTS_KEY, {})
+    for name, (library, class_name) in listed.items():
+        if name not in arguments:
+            stored[name] = _load_component(folder, name, library, class_name, torch_dtype)
+    try:
+        pipeline = cls(**{**stored, **arguments})
+    except TypeError as error:
+        raise ZooError(f"{folder / layout.INDEX_FILE}: does not fit the class: {error}") from error
+    for component in pipeline.components.values():
+        if hasattr(component, "eval"):
+            component.eval()
+    pipeline.register_to_config(_name_or_path=str(folder))
+    return pipeline
+
+
+def _load_component(folder: Path, name: str, library: str, class_name: str, torch_dtype):
+    """Loads one component by a class of ours or of diffusers; weights from safetensors, never from a pickle."""
+    import torch
+    from diffusers import ModelMixin
+
+    where = folder / name
+    cls = _component_class(folder, name, library, class_name)
+    if not name.isidentifier() or not where.is_dir():
+        raise ZooError(f"{where}: not found; {layout.INDEX_FILE} lists this component")
+    if not issubclass(cls, ModelMixin):
+        return _one_line(where, lambda: cls.from_pretrained(where))
+    if not any(where.glob("*.safetensors")):
+        raise ZooError(f"{where}: no weights, expected diffusion_pytorch_model.safetensors")
+    settings = {"torch_dtype": torch_dtype or torch.float32, "use_safetensors": True, "output_loading_info": True}
+    model, report = _one_line(where, lambda: cls.from_pretrained(where, **settings))
+    for problem in ("missing_keys", "unexpected_keys"):
+        if report[problem]:
+            keys = sorted(report[problem])
+            raise ZooError(f"{where}: the weights have {len(keys)} {problem.replace('_', ' ')}, such as {keys[0]}")
+    return model
+
+
+def _component_class(folder: Path, name: str, library: str, class_name: str) -> type:
+    """A model of `zoo.models`, or a model or scheduler of diffusers."""
+    import diffusers
+    from diffusers import ModelMixin, SchedulerMixin
+
+    import zoo.models
+
+    cls = getattr(diffusers if library == "diffusers" else zoo.models, class_name, None)
+    if not isinstance(cls, type) or not issubclass(cls, ModelMixin | SchedulerMixin):
+        raise ZooError(f"{folder / layout.INDEX_FILE}: {name}: unknown class {class_name!r} of {library}")
+    return cls
+
+
+def _one_line(where: Path, load):
+    """Runs `load` and turns what a damaged file raises into one line."""
+    from safetensors import SafetensorError
+
+    try:
+        return load()
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ZooError(f"{where}: cannot be loaded: {reason}") from error
