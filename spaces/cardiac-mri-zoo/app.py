@@ -19,7 +19,7 @@ import tab_style
 from attached import Attached
 from catalogue import VARIABLE, Catalogue
 from jobs import Jobs
-from study import Answers
+from rounds import Answers
 from uploads import MAX_BYTES
 from zoo.errors import ZooError
 
@@ -71,7 +71,8 @@ def build() -> gr.Blocks:
 
 def _add_sheets(page: gr.Blocks, catalogue: Catalogue) -> None:
     """The tabs; those are left out that nothing here could fill."""
-    jobs, attached = Jobs(), Attached(catalogue)
+    jobs = page.jobs = Jobs()
+    attached = Attached(catalogue)
     sheets = {
         "generate": "Generate",
         "order": "To order",

@@ -11,8 +11,8 @@ from attached import Attached
 from catalogue import Catalogue
 from jobs import Jobs, News
 from panel import Panel, Task
+from rounds import CHOICES, MODELS, PAIRS, ROUND, SCORE, SINGLE, Answers, Round, accuracy, make_items
 from sampling import default_request, sample
-from study import CHOICES, MODELS, PAIRS, ROUND, SCORE, SINGLE, Answers, Round, accuracy, make_items
 from widgets import Select, models, options
 from zoo.errors import ZooError
 

@@ -146,15 +146,13 @@ class Site:
         url (`str`): Its address.
         answers (`Path`): The CSV file of the reader study.
         hosts (`list[str]`): Whom the server has looked up.
-        page: Of gradio.
-        module: `app.py`.
+        jobs (`Jobs`): Its queue.
     """
 
     url: str
     answers: Path
     hosts: list[str]
-    page: object
-    module: object
+    jobs: object
 
     def client(self, monkeypatch, downloads: Path | bool = False):
         """A client of its API."""
@@ -199,5 +197,5 @@ def site(running, kept, request) -> Site:
             port = free.getsockname()[1]
         _, url, _ = module.launch(page, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True)
         stack.callback(page.close)
-        sites["one"] = Site(url, kept / "answers.csv", hosts, page, module)
+        sites["one"] = Site(url, kept / "answers.csv", hosts, page.jobs)
     return sites["one"]
