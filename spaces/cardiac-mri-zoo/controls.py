@@ -6,7 +6,7 @@ import gradio as gr
 
 from asking import DRAWN, MAX_GUIDANCE, MAX_STEPS, OPEN, Request, ask, class_choice, conditions
 from catalogue import Catalogue
-from widgets import Select, models, options, seed_field
+from widgets import Select, add_seed, models, options
 
 PATHOLOGIES = {
     "NOR": ("Healthy", "No disease of the heart."),
@@ -85,8 +85,10 @@ def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None
     first = gr.Radio([], label="Heart", elem_classes="chips", visible=False)
     says = gr.Markdown(elem_classes="says")
     with gr.Row(elem_classes="pair"):
-        seed = seed_field()
-        number = gr.Number(count, precision=0, minimum=1, label=f"Images, up to {most}") if most else None
+        seed = add_seed()
+        number = None
+        if most:
+            number = gr.Number(count, precision=0, minimum=1, label="Images", info=f"Up to {most}.", min_width=90)
     with gr.Accordion("More: model, phase, level, steps", open=False, elem_classes="more"):
         model = models(catalogue, names)
         phase = Select(title="Phase", visible=False)

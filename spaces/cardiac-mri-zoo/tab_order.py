@@ -1,7 +1,11 @@
 """Hearts to order: pathology, wall and cavity in millimetres, a mask painted by hand, and the same heart changed."""
 
+from pathlib import Path
+
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
+from PIL import Image
 
 import pictures
 from asking import MAX_SEED, ask, check_number, class_choice
@@ -151,11 +155,6 @@ def _add_editor(jobs: Jobs):
 
 def _read(sent) -> np.ndarray:
     """The picture that the canvas sent."""
-    from pathlib import Path
-
-    from gradio.utils import get_upload_folder
-    from PIL import Image
-
     file = Path(sent["path"]).resolve()
     if not file.is_relative_to(Path(get_upload_folder()).resolve()):
         raise ZooError("mask: expected one that you have painted")

@@ -22,7 +22,7 @@ element.addEventListener('change', event => {
 watch(['value', 'choices'], show);
 """
 RANDOM_SEED = "() => Math.floor(Math.random() * 4294967296)"
-SEED_INFO = "The same seed gives the same image again."
+SEED_INFO = "Same seed, same images."
 
 
 class Select(gr.HTML):
@@ -78,8 +78,13 @@ def model_groups(catalogue, names: list[str]) -> list[dict]:
 
 def seed_field(value: int = 0, label: str = "Seed") -> gr.Number:
     """A field for a seed, with a button that throws the dice."""
-    with gr.Row(elem_classes="seed"):
-        seed = gr.Number(value, precision=0, minimum=0, maximum=MAX_SEED, label=label, info=SEED_INFO, scale=3)
-        dice = gr.Button("Random", scale=1, min_width=90, size="sm", elem_classes="dice")
+    with gr.Row(elem_classes="pair"):
+        return add_seed(value, label)
+
+
+def add_seed(value: int = 0, label: str = "Seed") -> gr.Number:
+    """The same within a row that there is."""
+    seed = gr.Number(value, precision=0, minimum=0, maximum=MAX_SEED, label=label, info=SEED_INFO, min_width=100)
+    dice = gr.Button("Random", min_width=80, scale=0, size="md", elem_classes="dice")
     dice.click(None, None, seed, js=RANDOM_SEED)
     return seed

@@ -94,6 +94,7 @@ def zoo_of_all(kept, request, metrics) -> Path:
             found["fd_efficientnet_lite0"] |= {"value": distance, "ratio_to_real": distance / 40}
             found["kid_efficientnet_lite0"]["value"] = kid
             dataset = {"name": "ISIC" if name == "lesions" else "ACDC"}
+            metrics["model"]["family"] = "ddpm" if name == "conditional-ddpm" else "acgan"
             text = json.dumps(metrics | {"training": metrics.get("training", {}) | {"dataset": dataset}})
             (folder / name / "metrics.json").write_text(text)
     return folder

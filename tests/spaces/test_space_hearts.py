@@ -143,6 +143,7 @@ def test_all_slices_have_masks_and_can_be_taken_away(stack, found, heart, tmp_pa
     import zipfile
 
     import nibabel
+
     from measuring import measured_html, write_measured
 
     made = found(stack((2.0, 2.0), 3))

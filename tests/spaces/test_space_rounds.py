@@ -131,6 +131,7 @@ def test_the_file_is_named_by_the_environment(monkeypatch, tmp_path):
 
 def test_answers_go_to_a_dataset_of_the_hub(signed_in, tmp_path):
     from huggingface_hub import HfApi
+
     from rounds import COLUMNS, Answers
 
     (tmp_path / "other.txt").write_text("mine")
