@@ -27,6 +27,11 @@
       open(tabs[(to + tabs.length) % tabs.length].dataset.tab).focus();
     });
   }
+  // gradio's button for files has a label that differs from what stands on it
+  const unlabel = () => document.querySelectorAll('.upload-container[aria-label]').forEach(
+    button => button.removeAttribute('aria-label'));
+  unlabel();
+  new MutationObserver(unlabel).observe(document.body, { childList: true, subtree: true });
   window.openTab = name => { if (tabs.length) { open(name); window.scrollTo(0, 0); } };
   if (tabs.length) open(location.hash.slice(1));
   // All pictures of an answer in one, masks as they are shown

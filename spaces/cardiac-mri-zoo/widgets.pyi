@@ -48,11 +48,8 @@ class Select(gr.HTML):
     def api_info(self) -> dict:
         """A program sends the value itself."""
         return {"type": "string"}
-    from collections.abc import Callable, Sequence
-    from typing import TYPE_CHECKING, Any, Literal
-
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
-
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

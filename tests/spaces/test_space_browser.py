@@ -13,6 +13,10 @@ from browser import BROWSER, DESK, LAPTOP, OPTIONS, PHONE, SECONDS, Visitor
 from PIL import Image
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium here; `apt-get install chromium` brings one")
+# What reaches beyond the screen and is not scrolled within it
+WIDER = """width => [...document.querySelectorAll('[data-shown] *')].filter(one =>
+  one.getBoundingClientRect().right > width + 1 && !one.closest('.wide')).slice(0, 6).map(one =>
+  one.tagName + '.' + one.className + ' ' + one.textContent.slice(0, 40))"""
 
 
 @pytest.fixture(scope="module")
@@ -340,6 +344,7 @@ def test_every_tab_is_reached_and_fits_the_screen(visit, name, size, scheme):
         tab.click()
         visitor.shoot(tab.get_attribute("data-tab"))
         assert tab.bounding_box()["y"] < size["height"] / 3
-        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= size["width"], tab.inner_text()
+        wide = visitor.page.evaluate(WIDER, size["width"])
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= size["width"], wide
     background = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 180) == (scheme == "dark")
