@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from zoo.anatomy import CAVITY, MUSCLE, RIGHT, around, distance_maps, signed_distance, thickened
+from zoo.anatomy import (
+    CAVITY,
+    MUSCLE,
+    RIGHT,
+    around,
+    distance_maps,
+    mask_of_distances,
+    quantities,
+    settled,
+    signed_distance,
+    thickened,
+)
 
 
 def disc(radius: float, size: int = 64) -> np.ndarray:
@@ -93,3 +104,52 @@ def test_a_mask_without_a_wall_is_refused(heart):
 def test_the_surroundings_of_a_heart_are_as_wide_as_asked(heart):
     near = around(np.where(heart == RIGHT, 0, heart), spacing_mm=2.0, margin_mm=6.0)
     assert radius_of(near) == pytest.approx(16 + 3, abs=0.6)
+
+
+def test_labels_come_back_from_their_distances(heart):
+    np.testing.assert_array_equal(mask_of_distances(distance_maps(heart, 1.0, 16.0)), heart)
+
+
+def test_where_two_regions_overlap_the_deeper_one_wins():
+    maps = np.array([[0.5, 1.0, -1.0], [1.0, 0.5, -1.0], [1.0, 1.0, 0.1], [-1.0, -1.0, -1.0]])
+    assert mask_of_distances(maps.T[..., None]).ravel().tolist() == [2, 1, 3, 0]
+
+
+@pytest.fixture
+def smooth() -> np.ndarray:
+    """Distance maps as a network draws them: two nested circles of 16 and 10 mm, a right ventricle of 9 mm beside."""
+    y, x = np.mgrid[:64, :64] - 31.5
+    return np.stack([9 - np.hypot(x + 21, y), 16 - np.hypot(x, y), 10 - np.hypot(x, y)])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"wall_thickness_mm": 9.0},
+        {"wall_thickness_mm": 4.0},
+        {"cavity_area_mm2": 500.0},
+        {"rv_area_mm2": 150.0},
+        {"wall_thickness_mm": 8.0, "cavity_area_mm2": 250.0, "rv_area_mm2": 400.0},
+    ],
+)
+def test_borders_move_until_everything_is_as_large_as_asked(smooth, asked):
+    found = quantities(mask_of_distances(settled(smooth, asked, 1.0)), 1.0)
+    for name, value in asked.items():
+        assert found[name] == pytest.approx(value, abs=0.25 if name.endswith("_mm") else 0.03 * value)
+
+
+def test_an_asked_wall_needs_one_cavity_that_no_right_ventricle_cuts_into(smooth):
+    smooth[2, 45:49, 30:34] = 1.0  # a second cavity
+    smooth[0, 28:36, 14:24] = 9.0  # a right ventricle through the septum
+    found = quantities(mask_of_distances(settled(smooth, {"wall_thickness_mm": 6.0}, 1.0)), 1.0)
+    assert found["wall_thickness_mm"] == pytest.approx(6.0, abs=0.15)
+    smooth[2] -= 12  # no cavity at all
+    found = quantities(mask_of_distances(settled(smooth, {"wall_thickness_mm": 6.0}, 1.0)), 1.0)
+    assert found["cavity_area_mm2"] > 0
+
+
+def test_an_asked_wall_closes_the_ring(smooth):
+    smooth[1, 28:36, 40:] = -3  # a gap
+    assert np.isnan(quantities(mask_of_distances(settled(smooth, {}, 1.0)), 1.0)["wall_thickness_mm"])
+    found = quantities(mask_of_distances(settled(smooth, {"wall_thickness_mm": 6.0}, 1.0)), 1.0)
+    assert found["wall_thickness_mm"] == pytest.approx(6.0, abs=0.3)

@@ -7,19 +7,19 @@ Nothing is trained: Gram matrices are averaged over the images of `train`. No im
 the recipe can be overridden (`--style_weight 10`).
 """
 
-import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Literal
 
 import torch
-import yaml
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 import zoo
 import zoo.hub.datasets
 from common.data import ImageTensors, check_fits, pixel_spacing, split_of
 from common.errors import told_in_one_line
-from common.recipe import parse_recipe
+from common.recipe import Name, Settings, parse_recipe
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.pipelines import VAEPipeline
@@ -28,24 +28,19 @@ from zoo.published.metrics_file import load_metrics
 from zoo.style import build_style_transfer
 
 
-@dataclasses.dataclass(kw_only=True)
-class StyleRecipe:
+class StyleRecipe(Settings):
     """What a style-transfer model is made of; the meaning of most keys is told by [`StyleTransferPipeline`]."""
 
-    name: str
+    name: Name
     dataset: str  # whose `train` images have the style
     content_model: str  # a published convolutional VAE, folder or Hub id
     output_dir: str = "outputs/runs"
     feature_network: str = "cvae-encoder"
-    style_weight: float = 1.0
-    content_weight: float = 1.0
-    learning_rate: float = 0.01
-    num_iterations: int = 100
-    optimizer: str = "adam"
-
-    def to_yaml(self) -> str:
-        """The resolved recipe, as it can be given to `--config` again."""
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+    style_weight: NonNegativeFloat = 1.0
+    content_weight: NonNegativeFloat = 1.0
+    learning_rate: PositiveFloat = 0.01
+    num_iterations: PositiveInt = 100
+    optimizer: Literal["adam", "momentum"] = "adam"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -65,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Their style, averaged
     start = time.perf_counter()
-    settings = dataclasses.asdict(recipe)
+    settings = recipe.model_dump()
     for key in ("name", "dataset", "content_model", "output_dir"):
         del settings[key]
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,10 +11,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell, resume_or_clear
+from common.yaml_file import read_yaml
 from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
@@ -76,7 +76,7 @@ class Seeds(Shell):
         file = self.recipes / f"{name}.yaml"
         if not file.is_file():
             raise ZooError(f"{file}: not found; expected the recipe of {name}")
-        recipe = yaml.safe_load(file.read_text())
+        recipe = read_yaml(file)
         run = self.output / f"{name}-seed{seed}"
         options = ["--dataset", self.dataset, "--output_dir", self.output, "--name", run.name, "--seed", seed]
         for key in STAGES:

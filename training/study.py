@@ -29,6 +29,7 @@ import zoo.hub.datasets
 from common.errors import told_in_one_line
 from common.shell import ONE_PROCESS, Shell, resume_or_clear
 from common.study_table import Row, study_table
+from common.yaml_file import read_yaml
 from zoo.cards.tables import update_section
 from zoo.errors import ZooError
 from zoo.files import write_atomic
@@ -147,7 +148,7 @@ class Study(Shell):
             return f"no recipe {file}"
         if system.made_of and not (self.recipes / f"{system.made_of}.yaml").is_file():
             return f"no recipe of {system.made_of}, which it is made of"
-        recipe = yaml.safe_load(file.read_text())
+        recipe = read_yaml(file)
         if system.data in self.datasets:
             source = self.datasets[system.data]
             system.dataset = self.built(source, system, preset=Path(recipe["dataset"]).name)

@@ -6,22 +6,24 @@ The label maps are learned as maps of signed distances on a grid of half their r
 be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
 import math
 
 import torch
 import torch.nn.functional as F
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
-from torch.utils.data import DataLoader, Dataset
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from torch.utils.data import Dataset
 
 import zoo
 import zoo.datasets
+import zoo.hub.datasets
 from common.data import class_frequencies, class_names_of, labels_of, pixel_spacing, split_of
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.quantities import POWERS, quantities_of, quantity_ranges
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Share, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.anatomy import QUANTITIES, distance_maps
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
@@ -33,23 +35,18 @@ GRID_FACTOR = 2  # pixels of a label map a side of a position of its distance ma
 STORED_LIMIT_MM = 2 * LIMIT_MM  # so that what zoom brings in is known
 
 
-@dataclasses.dataclass(kw_only=True)
-class AnatomyRecipe(Recipe):
+class AnatomyRecipe(UNetRecipe):
     """Hyperparameters of a model of label maps."""
 
     conditions: list[str]
-    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
-    quantity_dropout: float = 0.3  # share of the quantities left open, each by itself
-    open_dropout: float = 0.1  # share of the samples of which all quantities are left open
-    block_out_channels: list[int]
-    attention_levels: list[int] = dataclasses.field(default_factory=list)
-    patch_size: int = 2
-    dropout: float = 0.0
+    condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
+    quantity_dropout: Share = 0.3  # share of the quantities left open, each by itself
+    open_dropout: Share = 0.1  # share of the samples of which all quantities are left open
     channels_last: bool = False
-    learning_rate: float = 2e-4
-    weight_decay: float = 0.0
-    num_inference_steps: int = 15
-    guidance_scale: float = 1.0
+    learning_rate: PositiveFloat = 2e-4
+    weight_decay: NonNegativeFloat = 0.0
+    num_inference_steps: PositiveInt = 15
+    guidance_scale: NonNegativeFloat = 1.0
 
 
 class DistanceMaps(Dataset):
@@ -72,13 +69,45 @@ class DistanceMaps(Dataset):
         return {"image": self.maps[index], "labels": self.labels[index], "quantities": self.quantities[index]}
 
 
-def moved(maps: torch.Tensor, quantities: torch.Tensor, recipe: AnatomyRecipe) -> tuple[torch.Tensor, torch.Tensor]:
+def moved(
+    maps: torch.Tensor, quantities: torch.Tensor, recipe: AnatomyRecipe, draw=torch
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Turns and zooms distance maps and their quantities: walls grow like the zoom, areas like its square."""
-    angle = (torch.rand(len(maps), device=maps.device) * 2 - 1) * math.radians(recipe.rotation_degrees)
-    scale = 1 + (torch.rand(len(maps), device=maps.device) * 2 - 1) * recipe.zoom
+    angle = (draw.rand(len(maps), device=maps.device) * 2 - 1) * math.radians(recipe.rotation_degrees)
+    scale = 1 + (draw.rand(len(maps), device=maps.device) * 2 - 1) * recipe.zoom
     grid = rotation_grid(angle, scale, maps.shape)
     maps = F.grid_sample(maps, grid, padding_mode="border", align_corners=False) * scale[:, None, None, None]
     return maps, quantities * scale[:, None] ** quantities.new_tensor(POWERS)
+
+
+def build_model(recipe: AnatomyRecipe, data: DistanceMaps, class_names: dict[str, list[str]]) -> ConditionalUNet2DModel:
+    """A new network, or that of `init_from`.
+
+    Raises:
+        ZooError: If `init_from` draws no label maps, or on another grid.
+    """
+    grid = data.maps.shape[-1]
+    if recipe.init_from:
+        source = zoo.from_pretrained(recipe.init_from)
+        if not isinstance(source, AnatomyPipeline) or source.unet.config.sample_size != grid:
+            raise ZooError(f"{recipe.init_from}: expected a model of label maps of {GRID_FACTOR * grid} pixels")
+        return source.unet
+    return ConditionalUNet2DModel(
+        conditions=recipe.conditions,
+        class_names=class_names,
+        class_frequencies=class_frequencies(data.labels, class_names),
+        sample_size=grid,
+        channels=data.maps.shape[1],
+        block_out_channels=recipe.block_out_channels,
+        attention_levels=recipe.attention_levels,
+        layers_per_block=recipe.layers_per_block,
+        attention_head_dim=recipe.attention_head_dim,
+        norm_num_groups=recipe.norm_num_groups,
+        dropout=recipe.dropout,
+        patch_size=recipe.patch_size,
+        quantities=list(QUANTITIES),
+        quantity_ranges=quantity_ranges(data.quantities),
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -88,40 +117,26 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    built = zoo.hub.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     class_names = class_names_of(train_split, recipe.conditions)
     train, validation = DistanceMaps(train_split, class_names), DistanceMaps(validation_split, class_names)
     run.describe_dataset(built)
 
     # Model, noise process, optimiser
-    if recipe.init_from:
-        model = zoo.from_pretrained(recipe.init_from).unet
-    else:
-        model = ConditionalUNet2DModel(
-            conditions=recipe.conditions,
-            class_names=class_names,
-            class_frequencies=class_frequencies(train.labels, class_names),
-            sample_size=train.maps.shape[-1],
-            channels=train.maps.shape[1],
-            block_out_channels=recipe.block_out_channels,
-            attention_levels=recipe.attention_levels,
-            dropout=recipe.dropout,
-            patch_size=recipe.patch_size,
-            quantities=list(QUANTITIES),
-            quantity_ranges=quantity_ranges(train.quantities),
-        )
+    with settings_of(switches.config):
+        model = build_model(recipe, train, class_names)
+        try_out(model, train.maps[:1], torch.zeros(1), train.labels[:1], train.quantities[:1])
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def loss_of(network, maps, labels, quantities, noise, timesteps) -> torch.Tensor:
         """Mean squared error of the velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
@@ -156,15 +171,15 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                maps, quantities = moved(batch["image"], batch["quantities"], recipe)
+                maps, quantities = moved(batch["image"], batch["quantities"], recipe, run.draw)
                 labels, device = batch["labels"], maps.device
-                left_open = torch.rand(labels.shape, device=device) < recipe.condition_dropout
+                left_open = run.draw.rand(*labels.shape, device=device) < recipe.condition_dropout
                 labels = torch.where(left_open, open_labels, labels)
-                left_open = torch.rand(quantities.shape, device=device) < recipe.quantity_dropout
-                left_open |= torch.rand(len(maps), 1, device=device) < recipe.open_dropout
+                left_open = run.draw.rand(*quantities.shape, device=device) < recipe.quantity_dropout
+                left_open |= run.draw.rand(len(maps), 1, device=device) < recipe.open_dropout
                 quantities = quantities.masked_fill(left_open, torch.nan)
-                noise = torch.randn_like(maps)
-                timesteps = torch.randint(noising.config.num_train_timesteps, (len(maps),), device=device)
+                noise = run.draw.randn(*maps.shape, device=device)
+                timesteps = run.draw.randint(0, noising.config.num_train_timesteps, (len(maps),), device)
                 with run.accelerator.autocast():
                     loss = loss_of(model, maps, labels, quantities, noise, timesteps).mean()
                 run.accelerator.backward(loss)
@@ -173,7 +188,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 if __name__ == "__main__":

@@ -5,22 +5,21 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from FOLDER` fine-tunes.
 """
 
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from diffusers import AutoencoderKL
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
-from torch.utils.data import DataLoader
 
 import zoo.hub.datasets
 from common.data import ImageTensors, augment, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -30,24 +29,23 @@ from zoo.metrics.image_set import from_floats
 from zoo.models import PatchDiscriminator
 
 
-@dataclasses.dataclass(kw_only=True)
 class AutoencoderRecipe(Recipe):
     """Hyperparameters of an autoencoder; each block of channels but the last halves the image."""
 
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64])
-    layers_per_block: int = 1
-    latent_channels: int = 4
-    norm_num_groups: int = 8
-    pyramid_weight: float = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
-    kl_weight: float = 1e-6  # of the divergence of all latents, beside the sum over all pixels
-    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
-    adversarial_from_epoch: int = 0
-    discriminator_channels: list[int] = dataclasses.field(default_factory=lambda: [32, 64, 128])
+    block_out_channels: Widths = [16, 32, 64]
+    layers_per_block: PositiveInt = 1
+    latent_channels: PositiveInt = 4
+    norm_num_groups: PositiveInt = 8
+    pyramid_weight: NonNegativeFloat = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
+    kl_weight: NonNegativeFloat = 1e-6  # of the divergence of all latents, beside the sum over all pixels
+    adversarial_weight: NonNegativeFloat = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    adversarial_from_epoch: NonNegativeInt = 0
+    discriminator_channels: Widths = [32, 64, 128]
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 2e-4
-    adam_beta1: float = 0.5
-    adam_beta2: float = 0.999
+    learning_rate: PositiveFloat = 1e-3
+    discriminator_learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.5
+    adam_beta2: Momentum = 0.999
 
 
 class Reconstructing(nn.Module):
@@ -57,10 +55,20 @@ class Reconstructing(nn.Module):
         super().__init__()
         self.autoencoder = autoencoder
 
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Decodes a latent drawn from each posterior; returns reconstructions, and the posteriors' mean and logvar."""
+    def latent_shape(self, images: torch.Tensor) -> tuple[int, ...]:
+        """Of the latents of a batch of images."""
+        factor = 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+        height, width = images.shape[2:]
+        return len(images), self.autoencoder.config.latent_channels, height // factor, width // factor
+
+    def forward(self, images: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Decodes a latent of each posterior, drawn by standard normal noise of the shape of the latents.
+
+        Returns reconstructions, and the posteriors' mean and logvar.
+        """
         posterior = self.autoencoder.encode(images).latent_dist
-        return self.autoencoder.decode(posterior.sample()).sample, posterior.mean, posterior.logvar
+        drawn = posterior.mean + posterior.std * noise
+        return self.autoencoder.decode(drawn).sample, posterior.mean, posterior.logvar
 
 
 class AutoencoderFolder:
@@ -140,29 +148,32 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train = ImageTensors(split_of(built, "train"), {})
     validation = ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
     # Networks, optimisers
-    model = Reconstructing(build_autoencoder(recipe, train))
-    discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
+    with settings_of(switches.config):
+        model = Reconstructing(build_autoencoder(recipe, train))
+        example = to_network(train.images[:1])
+        try_out(model, example, torch.zeros(model.latent_shape(example)))
+        discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
+        try_out(discriminator, example)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas)
     d_optimizer = build_optimizer(
         recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, discriminator, optimizer, d_optimizer, loader = run.accelerator.prepare(
+    loader = run.loader(train)
+    model, discriminator, optimizer, d_optimizer, loader = run.prepare(
         model, discriminator, optimizer, d_optimizer, loader
     )
     scheduler = schedule_of(recipe, optimizer, loader)  # the discriminator's rate is constant
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
     extractor, shown = EfficientNetLite0Extractor(), to_network(validation.images)
     real_features = extract(extractor, validation.images)
-    run.start()
+    run.start(scheduler)
 
     def averaged() -> AutoencoderKL:
         autoencoder = run.averaged(model, ema).autoencoder
@@ -188,9 +199,11 @@ def main(arguments: list[str] | None = None) -> None:
         adversarial = recipe.adversarial_weight > 0 and run.progress.epoch >= recipe.adversarial_from_epoch
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model, discriminator):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                shape = run.accelerator.unwrap_model(model).latent_shape(images)
+                noise = run.draw.randn(*shape, device=run.device)  # (b, latent_channels, h/4, w/4)
                 with run.accelerator.autocast():
-                    reconstructions, mean, logvar = model(images)  # (b, c, h, w), twice (b, latent_channels, h/4, w/4)
+                    reconstructions, mean, logvar = model(images, noise)  # (b, c, h, w), twice that of the noise
                 reconstructions = reconstructions.float()
                 error = reconstruction_loss(reconstructions, images, recipe.pyramid_weight).mean()
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
@@ -201,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
                     g_loss = generator_loss("hinge", judge(reconstructions))
                     last_layer = run.accelerator.unwrap_model(model).autoencoder.decoder.conv_out.weight
-                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer)
+                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer, run.mean)
                     loss = loss + weight * g_loss
                     judge.requires_grad_(True)
                 run.accelerator.backward(loss)
@@ -219,7 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
-        run.end_epoch(build, evaluate, decide="validation_feature_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_feature_error")
 
 
 if __name__ == "__main__":

@@ -6,48 +6,43 @@ The protocol asks it whether samples show the class that was asked for. Every ke
 (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 import zoo.hub.datasets
 import zoo.models
 from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import NetworkRun, vary_intensity
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 
-NETWORKS = ("SkinLesNet", "ResNet50Classifier")
 
-
-@dataclasses.dataclass(kw_only=True)
 class ClassifierRecipe(Recipe):
     """Hyperparameters of a slice classifier. The first condition decides which weights are kept."""
 
-    conditions: list[str]
-    network: str = "SkinLesNet"
-    block_out_channels: list[int] | None = None  # of SkinLesNet
-    hidden_sizes: list[int] | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
+    conditions: Annotated[list[str], Field(min_length=1)]
+    network: Literal["SkinLesNet", "ResNet50Classifier"] = "SkinLesNet"
+    block_out_channels: Widths | None = None  # of SkinLesNet
+    hidden_sizes: Widths | None = None  # channels of the four stages of a ResNet, those of ResNet-50 by default
     backbone: str | None = None  # trained weights of a ResNet, a folder or Hub id
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.0
-    intensity: float = 0.0  # largest change of brightness, contrast and gamma
-    noise: float = 0.0  # largest standard deviation, as a share of the range
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    label_smoothing: Momentum = 0.0
+    intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
+    noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
 
 
 def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dict[str, list[str]], spacing):
     """A new network, or the one of `init_from`.
 
     Raises:
-        ZooError: If the recipe names no classifier, or the one of `init_from` answers other questions.
+        ZooError: If the network of `init_from` answers other questions.
     """
-    if recipe.network not in NETWORKS:
-        raise ZooError(f"network: expected one of {', '.join(NETWORKS)}, got {recipe.network}")
     network_class = getattr(zoo.models, recipe.network)
     if recipe.init_from:
         network = network_class.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
@@ -99,22 +94,26 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
-    run = NetworkRun(recipe, switches.resume)
+    run = NetworkRun(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     class_names = class_names_of(train_split, recipe.conditions)
     train, validation = (ImageTensors(split_of(built, name), class_names) for name in ("train", "validation"))
+    first = recipe.conditions[0]
+    if not (validation.labels[:, 0] < len(class_names[first])).any():
+        raise ZooError(f"dataset: expected a row of split 'validation' that has the condition '{first}', which decides")
     run.describe_dataset(built)
 
     # Model, optimiser
-    network = build_network(recipe, train, class_names, pixel_spacing(train_split))
+    with settings_of(switches.config):
+        network = build_network(recipe, train, class_names, pixel_spacing(train_split))
+        try_out(network, to_network(train.images[:1]))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def build():
         return run.averaged(network, ema)
@@ -134,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
     for _ in run.epochs():
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images = vary_intensity(augment(to_network(batch["image"]), recipe), recipe)
+                images = vary_intensity(augment(to_network(batch["image"]), recipe, run.draw), recipe, run.draw)
                 with run.accelerator.autocast():
                     loss = classification_loss(network(images), batch["labels"], recipe.label_smoothing)
                 run.accelerator.backward(loss)
@@ -143,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())
             run.log(loss=loss)
-        run.end_epoch(build, evaluate, decide="validation_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_error")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated, Literal
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.training_utils import compute_snr
-from torch.utils.data import DataLoader
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 import zoo
 import zoo.hub.datasets
@@ -24,14 +24,15 @@ from common.data import (
     split_of,
     to_network,
 )
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import OptimizerName, build_optimizer
 from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Momentum, Share, parse_recipe
 from common.run import Run
 from common.schedulers import AlgorithmType
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import (
@@ -42,8 +43,7 @@ from zoo.pipelines import (
 )
 
 
-@dataclasses.dataclass(kw_only=True)
-class DiffusionRecipe(Recipe):
+class DiffusionRecipe(UNetRecipe):
     """Hyperparameters of a diffusion model.
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
@@ -51,34 +51,28 @@ class DiffusionRecipe(Recipe):
     With `expert_of` only an expert is trained (Balaji et al., 2022, arXiv 2211.01324); that model comes out with it.
     """
 
-    conditions: list[str] = dataclasses.field(default_factory=list)
+    conditions: list[str] = []
     masks: bool = False
     autoencoder: str | None = None
     expert_of: str | None = None  # a conditional model that gets a second U-Net for its timesteps of little noise
-    boundary_ratio: float = 0.3  # share of the timesteps that are the expert's
-    min_timestep: int = 0  # of training; what lies below is left to an expert
-    augmented_copies: int = 8  # versions of each training image that are encoded
-    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
-    attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
-    layers_per_block: int = 1
-    patch_size: int = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: int = 32
-    norm_num_groups: int = 8
-    dropout: float = 0.0
+    boundary_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.3  # share of the timesteps that are the expert's
+    min_timestep: NonNegativeInt = 0  # of training; what lies below is left to an expert
+    augmented_copies: PositiveInt = 8  # versions of each training image that are encoded
+    condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
     channels_last: bool = False  # memory format of training; faster for wide networks on a CPU with AMX
-    num_train_timesteps: int = 1000
-    beta_schedule: str = "linear"  # linear (1e-4 … 0.02) or squaredcos_cap_v2 (cosine, Nichol & Dhariwal 2021)
-    prediction_type: str = "epsilon"  # epsilon or v_prediction (Salimans & Ho 2022)
-    min_snr_gamma: float | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
+    num_train_timesteps: PositiveInt = 1000
+    # 1e-4 … 0.02, or the cosine of Nichol & Dhariwal (2021)
+    beta_schedule: Literal["linear", "squaredcos_cap_v2"] = "linear"
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"  # the velocity of Salimans & Ho (2022)
+    min_snr_gamma: PositiveFloat | None = None  # 5 in Hang et al. 2023, arXiv 2303.09556
     optimizer: OptimizerName = "adamw"
-    learning_rate: float = 2e-4
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
     algorithm_type: AlgorithmType = "dpmsolver++"  # of the sampler; sde-dpmsolver++ adds noise at each step
-    num_inference_steps: int = 25
-    guidance_scale: float = 1.0
+    num_inference_steps: PositiveInt = 25
+    guidance_scale: NonNegativeFloat = 1.0
 
     @property
     def sources(self) -> list[str]:
@@ -86,12 +80,12 @@ class DiffusionRecipe(Recipe):
         return [*super().sources, *([self.expert_of] if self.expert_of else [])]
 
 
-def network_input(images: torch.Tensor, recipe: DiffusionRecipe) -> torch.Tensor:
+def network_input(images: torch.Tensor, recipe: DiffusionRecipe, draw=torch) -> torch.Tensor:
     """What is noised of a batch, `(b, c, h, w)`: images or pairs in [-1, 1], augmented, or one latent of each."""
     if images.ndim == 5:  # (b, copies, c, h, w), augmented before they were encoded
-        chosen = torch.randint(images.shape[1], (len(images),), device=images.device)
+        chosen = draw.randint(0, images.shape[1], (len(images),), device=images.device)
         return images[torch.arange(len(images), device=images.device), chosen]
-    images = augment(to_network(images), recipe)
+    images = augment(to_network(images), recipe, draw)
     return settle_masks(images) if recipe.masks else images
 
 
@@ -185,8 +179,6 @@ def expert_pipeline(recipe: DiffusionRecipe, data: ImageTensors, source=None) ->
     for key in ("conditions", "masks", "autoencoder"):
         if getattr(recipe, key):
             raise ZooError(f"recipe: {key}: expected none with expert_of, got {getattr(recipe, key)}")
-    if not 0 < recipe.boundary_ratio < 1:
-        raise ZooError(f"recipe: boundary_ratio: expected a number between 0 and 1, got {recipe.boundary_ratio}")
     if not isinstance(source, ConditionalDDPMPipeline | UnconditionalDDPMPipeline | None):
         raise ZooError(f"{recipe.init_from}: expected a DDPM, got a {type(source).__name__}")
     pipe = zoo.from_pretrained(recipe.expert_of)
@@ -221,7 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
     check_pairs(recipe, source)
@@ -244,7 +236,10 @@ def main(arguments: list[str] | None = None) -> None:
         train, validation = PairTensors(train, train_split), PairTensors(validation, validation_split)
 
     # Model, noise process, optimiser
-    model = build_model(recipe, train, class_names, source)
+    with settings_of(switches.config):
+        model = build_model(recipe, train, class_names, source)
+        example, labels = torch.zeros(1, *train.images.shape[-3:]), train.labels[:1] if recipe.conditions else None
+        try_out(model, example, torch.zeros(1, dtype=torch.int64), labels)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     scheduler = DDPMScheduler(
@@ -259,12 +254,11 @@ def main(arguments: list[str] | None = None) -> None:
     span = range(recipe.min_timestep, most)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def averaged_model():
         network = build_like(run.accelerator.unwrap_model(model)).to(run.device)
@@ -295,13 +289,13 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                images = network_input(batch["image"], recipe)  # (b, c, h, w)
+                images = network_input(batch["image"], recipe, run.draw)  # (b, c, h, w)
                 labels = batch["labels"]  # (b, number of conditions)
                 if recipe.conditions:
-                    left_open = torch.rand(labels.shape, device=run.device) < recipe.condition_dropout
+                    left_open = run.draw.rand(*labels.shape, device=run.device) < recipe.condition_dropout
                     labels = torch.where(left_open, run.accelerator.unwrap_model(model).open_labels, labels)
-                noise = torch.randn_like(images)
-                timesteps = torch.randint(span.start, span.stop, (len(images),), device=run.device)
+                noise = run.draw.randn(*images.shape, device=run.device)
+                timesteps = run.draw.randint(span.start, span.stop, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
                     loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()
@@ -311,7 +305,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 def build_like(model) -> ConditionalUNet2DModel | UNet2DModel:

@@ -5,15 +5,14 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
 import inspect
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from diffusers import ModelMixin
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
-from torch.utils.data import DataLoader
 
 import zoo
 import zoo.hub.datasets
@@ -21,6 +20,7 @@ import zoo.models
 from common.data import (
     ImageTensors,
     augment,
+    check_enough,
     check_fits,
     class_frequencies,
     class_names_of,
@@ -29,7 +29,7 @@ from common.data import (
     to_network,
 )
 from common.diffaugment import diff_augment
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import (
     class_loss,
     code_loss,
@@ -39,7 +39,7 @@ from common.gan_losses import (
     r1_penalty,
 )
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
 from common.run import Run
 from common.samples import draw_samples
 from common.schedules import schedule_of
@@ -56,34 +56,33 @@ FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_
 CODES = ("categories", "continuous_codes")  # of an InfoGAN: keywords of its discriminator and of its pipeline
 
 
-@dataclasses.dataclass(kw_only=True)
 class GANRecipe(Recipe):
     """Hyperparameters of an adversarial training; `generator` and `discriminator` are the networks' own keywords."""
 
     family: str = "dcgan"
-    generator: dict = dataclasses.field(default_factory=dict)
-    discriminator: dict = dataclasses.field(default_factory=dict)
-    conditions: list[str] = dataclasses.field(default_factory=list)  # class columns, of families that know classes
-    condition_dropout: float = 0.0  # share of the generator's labels left open, each condition by itself
+    generator: dict = {}
+    discriminator: dict = {}
+    conditions: list[str] = []  # class columns, of families that know classes
+    condition_dropout: Share = 0.0  # share of the generator's labels left open, each condition by itself
     # Until the first of two epochs every label is left open, from the second on the share above, a line in between:
     # conditions from the start make few data collapse (Shahbazi et al., 2022, arXiv 2201.06578)
-    condition_epochs: list[int] = dataclasses.field(default_factory=list)
+    condition_epochs: list[NonNegativeInt] = []
     loss: Literal["non_saturating", "wasserstein", "hinge"] = "non_saturating"
-    real_label: float = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
-    gradient_penalty: float = 0.0  # 10 in WGAN-GP
-    r1_gamma: float = 0.0
-    r1_every: int = 16  # steps; the penalty is multiplied by as much (Karras et al., 2020, arXiv 1912.04958)
-    discriminator_steps: int = 1  # for one of the generator
-    auxiliary_weight: float = 1.0  # of the classes that an ACGAN's discriminator names
-    information_weight: float = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
-    diffaugment: list[Literal["color", "translation", "cutout"]] = dataclasses.field(default_factory=list)
+    real_label: Share = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
+    gradient_penalty: NonNegativeFloat = 0.0  # 10 in WGAN-GP
+    r1_gamma: NonNegativeFloat = 0.0
+    r1_every: PositiveInt = 16  # steps; the penalty is multiplied by as much (Karras et al., 2020, arXiv 1912.04958)
+    discriminator_steps: PositiveInt = 1  # for one of the generator
+    auxiliary_weight: NonNegativeFloat = 1.0  # of the classes that an ACGAN's discriminator names
+    information_weight: NonNegativeFloat = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
+    diffaugment: list[Literal["color", "translation", "cutout"]] = []
     optimizer: OptimizerName = "adam"
-    generator_learning_rate: float = 2e-4
-    discriminator_learning_rate: float = 2e-4
-    adam_beta1: float = 0.5
-    adam_beta2: float = 0.999
-    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
-    kid_samples: int = 500  # samples of a validation
+    generator_learning_rate: PositiveFloat = 2e-4
+    discriminator_learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.5
+    adam_beta2: Momentum = 0.999
+    temperature: PositiveFloat = 1.0  # what the normal latents of samples, not of training, are multiplied by
+    kid_samples: Annotated[int, Field(ge=2)] = 500  # samples of a validation
 
 
 def share_left_open(recipe: GANRecipe, epoch: float) -> float:
@@ -185,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
     # A condition that one's own patients lack is left open
@@ -194,10 +193,15 @@ def main(arguments: list[str] | None = None) -> None:
         raise ZooError(f"{recipe.init_from}: has the conditions {list(class_names)}, the recipe {recipe.conditions}")
     train = ImageTensors(train_split, class_names)
     validation = ImageTensors(split_of(built, "validation"), {})
+    check_enough(validation, "the KID of samples")
     run.describe_dataset(built)
 
     # Models, what latents are drawn from, optimisers
-    generator, discriminator = build_networks(recipe, classes, train, class_names, source)
+    with settings_of(switches.config):
+        generator, discriminator = build_networks(recipe, classes, train, class_names, source)
+        labels = [train.labels[:1]] if recipe.conditions else []
+        try_out(generator, torch.zeros(1, generator.config.latent_dim), *labels)
+        try_out(discriminator, to_network(train.images[:1]))
     codes = {key: discriminator.config.get(key, 0) for key in CODES}
     noise_dim = generator.config.latent_dim - sum(codes.values())
     if noise_dim < 1:
@@ -210,16 +214,15 @@ def main(arguments: list[str] | None = None) -> None:
     d_optimizer = build_optimizer(
         recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    generator, discriminator, g_optimizer, d_optimizer, loader = run.accelerator.prepare(
+    loader = run.loader(train)
+    generator, discriminator, g_optimizer, d_optimizer, loader = run.prepare(
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
     schedulers = [schedule_of(recipe, optimizer, loader) for optimizer in (g_optimizer, d_optimizer)]
     ema = run.average_of(generator)
-    run.accelerator.register_for_checkpointing(*schedulers, ema)
     extractor = EfficientNetLite0Extractor()
     real_features = extract(extractor, validation.images)
-    run.start()
+    run.start(*schedulers)
 
     def build_pipeline() -> GANPipeline:
         network = run.averaged(generator, ema).to(memory_format=torch.contiguous_format)
@@ -249,22 +252,27 @@ def main(arguments: list[str] | None = None) -> None:
         score, *heads = output if isinstance(output, tuple) else (output,)
         return score.float(), [head.float() for head in heads]
 
+    def draw_latents(count: int) -> tuple[torch.Tensor, ...]:
+        drawn = prior.draw(count * run.processes, run.draw.generator, run.device)  # of the global batch
+        return tuple(run.draw.rows(lambda _, part=part: part, count) for part in drawn)
+
     for _ in run.epochs():
         for batch in run.batches(loader):
             trains_generator = run.progress.step % recipe.discriminator_steps == 0
             with run.accelerator.accumulate(generator, discriminator):
-                real, labels = augment(to_network(batch["image"]), recipe), batch["labels"]  # (b, c, h, w) in [-1, 1]
-                drawn = prior.draw(len(real), device=run.device)  # noise, category, codes
+                real = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                labels = batch["labels"]
+                drawn = draw_latents(len(real))  # noise, category, codes
                 inputs = [prior.join(*drawn)]  # (b, latent_dim)
                 if recipe.conditions:  # the labels of the real images, some left open: (b, number of conditions)
                     share = share_left_open(recipe, run.fractional_epoch)
-                    left_open = torch.rand(labels.shape, device=run.device) < share
+                    left_open = run.draw.rand(*labels.shape, device=run.device) < share
                     inputs.append(torch.where(left_open, run.accelerator.unwrap_model(generator).open_labels, labels))
                 with run.accelerator.autocast(), torch.set_grad_enabled(trains_generator):
                     fake = generator(*inputs)
 
                 # Discriminator: real images up, generated ones down
-                real, seen = diff_augment(real, recipe.diffaugment), diff_augment(fake.detach(), recipe.diffaugment)
+                real, seen = (diff_augment(images, recipe.diffaugment, run.draw) for images in (real, fake.detach()))
                 on_real, real_heads = judged(discriminator, real)
                 on_fake, fake_heads = judged(discriminator, seen)
                 d_loss = discriminator_loss(recipe.loss, on_real, on_fake, recipe.real_label)
@@ -272,7 +280,8 @@ def main(arguments: list[str] | None = None) -> None:
                 if recipe.conditions:
                     d_loss = d_loss + recovery_loss(real_heads, labels, drawn)
                 if recipe.gradient_penalty:
-                    d_loss = d_loss + recipe.gradient_penalty * gradient_penalty(discriminator, real, seen.float())
+                    penalty = gradient_penalty(discriminator, real, seen.float(), run.draw)
+                    d_loss = d_loss + recipe.gradient_penalty * penalty
                 if recipe.r1_gamma and run.progress.step % recipe.r1_every == 0:
                     d_loss = d_loss + recipe.r1_gamma * recipe.r1_every * r1_penalty(discriminator, real)
                 run.accelerator.backward(d_loss)
@@ -282,7 +291,7 @@ def main(arguments: list[str] | None = None) -> None:
                 # Generator: generated images up, through the discriminator just trained, which learns nothing here
                 if trains_generator:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
-                    on_fake, fake_heads = judged(judge, diff_augment(fake, recipe.diffaugment))
+                    on_fake, fake_heads = judged(judge, diff_augment(fake, recipe.diffaugment, run.draw))
                     g_loss = generator_loss(recipe.loss, on_fake) + recovery_loss(fake_heads, inputs[-1], drawn)
                     run.accelerator.backward(g_loss)
                     judge.requires_grad_(True)
@@ -293,7 +302,7 @@ def main(arguments: list[str] | None = None) -> None:
                     scheduler.step()
                 if trains_generator:
                     ema.step(run.accelerator.unwrap_model(generator).parameters())
-        run.end_epoch(build_pipeline, evaluate, decide="validation_kid", schedulers=schedulers)
+        run.end_epoch(build_pipeline, evaluate, decide="validation_kid")
 
     if run.accelerator.is_main_process:
         judge = run.accelerator.unwrap_model(discriminator).to(memory_format=torch.contiguous_format)

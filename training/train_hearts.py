@@ -9,47 +9,42 @@ joins both with the model that draws label maps. Every key of the recipe can be 
 goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
-
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
-from torch.utils.data import DataLoader
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 import zoo
 import zoo.datasets
+import zoo.hub.datasets
 from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.pairs import PairTensors, settle_masks
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Share, parse_recipe
 from common.run import Run
 from common.schedulers import AlgorithmType
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.errors import ZooError
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import AnatomyPipeline, HeartPipeline
 from zoo.pipelines.label_maps import LABELS
 
 
-@dataclasses.dataclass(kw_only=True)
-class HeartsRecipe(Recipe):
+class HeartsRecipe(UNetRecipe):
     """Hyperparameters of a model that paints hearts. With `coarse` it is the second stage, else the first."""
 
     anatomy: str  # the model that draws label maps, folder or Hub id
     coarse: str | None = None  # the model of the first stage
-    boundary_ratio: float = 0.4  # share of the timesteps, those of little noise, that are the second stage's
-    conditions: list[str] = dataclasses.field(default_factory=list)
-    condition_dropout: float = 0.1  # share of the labels left open in training, each condition by itself
-    map_dropout: float = 0.1  # share of the label maps left open
-    block_out_channels: list[int]
-    attention_levels: list[int] = dataclasses.field(default_factory=list)
-    patch_size: int
-    dropout: float = 0.0
+    boundary_ratio: Share = 0.4  # share of the timesteps, those of little noise, that are the second stage's
+    conditions: list[str] = []
+    condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
+    map_dropout: Share = 0.1  # share of the label maps left open
     channels_last: bool = False
-    learning_rate: float = 2e-4
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 2e-4
+    weight_decay: NonNegativeFloat = 0.0
     algorithm_type: AlgorithmType = "sde-dpmsolver++"
-    num_inference_steps: int = 20
-    guidance_scale: float = 1.0
+    num_inference_steps: PositiveInt = 20
+    guidance_scale: NonNegativeFloat = 1.0
 
     @property
     def sources(self) -> list[str]:
@@ -57,18 +52,32 @@ class HeartsRecipe(Recipe):
         return [*super().sources, *([self.coarse] if self.coarse else [])]
 
 
-def starting_network(recipe: HeartsRecipe) -> ConditionalUNet2DModel | None:
-    """The network of the stage in the model that the recipe starts from, if it names one.
+def build_model(recipe: HeartsRecipe, data: PairTensors, class_names: dict[str, list[str]]) -> ConditionalUNet2DModel:
+    """A new network, or that of the stage in the model of `init_from`.
 
     Raises:
         ZooError: If that model paints no hearts, or lacks the stage.
     """
-    if not recipe.init_from:
-        return None
-    pipe = zoo.from_pretrained(recipe.init_from)
-    if not isinstance(pipe, HeartPipeline) or (recipe.coarse and pipe.unet_2 is None):
-        raise ZooError(f"{recipe.init_from}: expected hearts of both stages, got a {type(pipe).__name__}")
-    return pipe.unet_2 if recipe.coarse else pipe.unet
+    if recipe.init_from:
+        pipe = zoo.from_pretrained(recipe.init_from)
+        if not isinstance(pipe, HeartPipeline) or (recipe.coarse and pipe.unet_2 is None):
+            raise ZooError(f"{recipe.init_from}: expected hearts of both stages, got a {type(pipe).__name__}")
+        return pipe.unet_2 if recipe.coarse else pipe.unet
+    return ConditionalUNet2DModel(
+        conditions=recipe.conditions,
+        class_names=class_names,
+        class_frequencies=class_frequencies(data.labels, class_names),
+        sample_size=data.images.shape[-1],
+        channels=data.images.shape[1] - LABELS,
+        map_channels=LABELS,
+        block_out_channels=recipe.block_out_channels,
+        attention_levels=recipe.attention_levels,
+        layers_per_block=recipe.layers_per_block,
+        attention_head_dim=recipe.attention_head_dim,
+        norm_num_groups=recipe.norm_num_groups,
+        dropout=recipe.dropout,
+        patch_size=recipe.patch_size,
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -78,8 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
-    built = zoo.datasets.load(recipe.dataset)
-    run = Run(recipe, switches.resume)
+    built = zoo.hub.datasets.load(recipe.dataset)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     class_names = class_names_of(train_split, recipe.conditions)
     train = PairTensors(ImageTensors(train_split, class_names), train_split)
@@ -93,30 +102,21 @@ def main(arguments: list[str] | None = None) -> None:
     coarse = zoo.from_pretrained(recipe.coarse).unet if recipe.coarse else None
 
     # Model, noise process, optimiser
-    model = starting_network(recipe) or ConditionalUNet2DModel(
-        conditions=recipe.conditions,
-        class_names=class_names,
-        class_frequencies=class_frequencies(train.labels, class_names),
-        sample_size=train.images.shape[-1],
-        channels=train.images.shape[1] - LABELS,
-        map_channels=LABELS,
-        block_out_channels=recipe.block_out_channels,
-        attention_levels=recipe.attention_levels,
-        dropout=recipe.dropout,
-        patch_size=recipe.patch_size,
-    )
+    with settings_of(switches.config):
+        model = build_model(recipe, train, class_names)
+        images, maps = to_network(train.images[:1]).split([train.images.shape[1] - LABELS, LABELS], dim=1)
+        try_out(model, images, torch.zeros(1), train.labels[:1], None, maps)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     boundary = round(recipe.boundary_ratio * noising.config.num_train_timesteps)
     first, last = (0, boundary) if coarse else (boundary, noising.config.num_train_timesteps)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def loss_of(network, pairs, labels, noise, timesteps) -> torch.Tensor:
         """Mean squared error of the image's velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
@@ -159,13 +159,13 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                pairs = settle_masks(augment(to_network(batch["image"]), recipe))
+                pairs = settle_masks(augment(to_network(batch["image"]), recipe, run.draw))
                 labels, device = batch["labels"], pairs.device
-                left_open = torch.rand(labels.shape, device=device) < recipe.condition_dropout
+                left_open = run.draw.rand(*labels.shape, device=device) < recipe.condition_dropout
                 labels = torch.where(left_open, open_labels, labels)
-                pairs[torch.rand(len(pairs), device=device) < recipe.map_dropout, -LABELS:] = -1
-                noise = torch.randn_like(pairs[:, :-LABELS])
-                timesteps = torch.randint(first, last, (len(pairs),), device=device)
+                pairs[run.draw.rand(len(pairs), device=device) < recipe.map_dropout, -LABELS:] = -1
+                noise = run.draw.randn(*pairs[:, :-LABELS].shape, device=device)
+                timesteps = run.draw.randint(first, last, (len(pairs),), device)
                 with run.accelerator.autocast():
                     loss = loss_of(model, pairs, labels, noise, timesteps).mean()
                 run.accelerator.backward(loss)
@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 if __name__ == "__main__":

@@ -5,49 +5,41 @@
 Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
 from typing import Literal
 
 import torch
-from torch.utils.data import DataLoader
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 import zoo
 import zoo.hub.datasets
 from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, check_keywords, parse_recipe
 from common.run import Run
 from common.schedules import schedule_of
+from common.unet_recipe import UNetRecipe
 from zoo.errors import ZooError
 from zoo.models import ScoreUNet2DModel
 from zoo.pipelines import ScorePipeline
 from zoo.pipelines.sde import SDES, build_sde
 
 
-@dataclasses.dataclass(kw_only=True)
-class ScoreRecipe(Recipe):
+class ScoreRecipe(UNetRecipe):
     """Hyperparameters of a score model; `sde` has a `name`, ve or vp, and that SDE's own keywords."""
 
-    sde: dict = dataclasses.field(default_factory=lambda: {"name": "ve"})
+    sde: dict = {"name": "ve"}
     loss_weighting: Literal["score", "image"] = "score"
-    block_out_channels: list[int] = dataclasses.field(default_factory=lambda: [16, 32, 64, 128])
-    attention_levels: list[int] = dataclasses.field(default_factory=lambda: [2, 3])
-    layers_per_block: int = 1
-    patch_size: int = 1  # pixels a side that the U-Net takes as one position
-    attention_head_dim: int = 32
-    norm_num_groups: int = 8
-    dropout: float = 0.0
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 2e-4
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 2e-4
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
     sampler: Literal["annealed_langevin", "predictor_corrector", "probability_flow"] = "probability_flow"
-    num_inference_steps: int = 25  # noise levels
-    steps_per_level: int = 2  # of annealed Langevin dynamics
-    snr: float = 0.16  # of the corrector
-    flow_above: float | None = None  # σ above which the predictor follows the probability flow
+    num_inference_steps: PositiveInt = 25  # noise levels
+    steps_per_level: PositiveInt = 2  # of annealed Langevin dynamics
+    snr: PositiveFloat = 0.16  # of the corrector
+    flow_above: NonNegativeFloat | None = None  # σ above which the predictor follows the probability flow
 
 
 def score_loss(model, images, noise, sigma, data_scale: float, weighting: str) -> torch.Tensor:
@@ -134,21 +126,22 @@ def main(arguments: list[str] | None = None) -> None:
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
     sde = sde_of(recipe, switches.config)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
     # Model, optimiser
-    model = build_model(recipe, train)
+    with settings_of(switches.config):
+        model = build_model(recipe, train)
+        try_out(model, to_network(train.images[:1]), torch.ones(1))
     scale, betas = model.config.data_scale, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    model, optimizer, loader = run.accelerator.prepare(model, optimizer, loader)
+    loader = run.loader(train)
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
-    run.accelerator.register_for_checkpointing(lr_scheduler, ema)
-    run.start()
+    run.start(lr_scheduler)
 
     def averaged_model() -> ScoreUNet2DModel:
         return run.averaged(model, ema)
@@ -173,11 +166,11 @@ def main(arguments: list[str] | None = None) -> None:
         model.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(model):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
-                noise = torch.randn_like(images)
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                noise = run.draw.randn(*images.shape, device=run.device)
                 # Evenly spread times, shifted by a random number: the losses of two batches differ less
-                spread = torch.arange(len(images), device=run.device) / len(images)
-                times = (spread + torch.rand(1, device=run.device)) % 1
+                spread = run.draw.rows(lambda n: torch.arange(n, device=run.device) / n, len(images))
+                times = (spread + torch.rand(1, generator=run.draw.generator, device=run.device)) % 1
                 with run.accelerator.autocast():
                     inputs = images, noise, sde.sigma(times)
                     loss = score_loss(model, *inputs, scale, recipe.loss_weighting).mean()
@@ -187,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
                 lr_scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())
             run.log(loss=loss, learning_rate=lr_scheduler.get_last_lr()[0])
-        run.end_epoch(build_pipeline, evaluate, decide="validation_loss", schedulers=[lr_scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide="validation_loss")
 
 
 if __name__ == "__main__":

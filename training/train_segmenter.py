@@ -6,17 +6,17 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
-import dataclasses
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 import zoo.hub.datasets
 from common.data import augment, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import MaskedImages, NetworkRun, vary_intensity
-from common.recipe import Recipe, parse_recipe
+from common.recipe import Recipe, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import STRUCTURES
@@ -26,19 +26,18 @@ from zoo.metrics.utility.segmentation import segmentation_loss
 from zoo.models import UNetSegmenter
 
 
-@dataclasses.dataclass(kw_only=True)
 class SegmenterRecipe(Recipe):
     """Hyperparameters of a U-Net segmenter."""
 
-    block_out_channels: list[int]
-    class_names: list[str] = dataclasses.field(default_factory=lambda: list(STRUCTURES))  # by the labels of the masks
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    intensity: float = 0.0  # largest change of brightness, contrast and gamma
-    noise: float = 0.0  # largest standard deviation, as a share of the range
+    block_out_channels: Widths
+    class_names: Annotated[list[str], Field(min_length=2)] = list(STRUCTURES)  # by the labels of the masks
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
+    noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
 
 
-def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe):
+def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe, draw=torch):
     """Turns, zooms and flips images and masks alike, and varies the images' intensity.
 
     The masks move as one channel a label, so that each new pixel takes the label that covers most of it.
@@ -51,9 +50,9 @@ def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, re
         The changed images and masks, the masks int64.
     """
     layers = F.one_hot(masks.long(), num_classes).movedim(-1, 1).float() * 2 - 1
-    moved = augment(torch.cat([images, layers], dim=1), recipe)
+    moved = augment(torch.cat([images, layers], dim=1), recipe, draw)
     images, layers = moved.split([images.shape[1], num_classes], dim=1)
-    return vary_intensity(images, recipe), layers.argmax(1)
+    return vary_intensity(images, recipe, draw), layers.argmax(1)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,34 +65,37 @@ def main(arguments: list[str] | None = None) -> None:
 
     # Data: the patients of `train`, and those of `validation` that decide which weights are kept
     built = zoo.hub.datasets.load(recipe.dataset)
-    run = NetworkRun(recipe, switches.resume)
+    run = NetworkRun(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     train, validation = MaskedImages(train_split, {}), MaskedImages(validation_split, {})
     volumes = volumes_of(from_split(built, "validation"), validation_split)
+    if not validation.masks.any():
+        raise ZooError("dataset: expected a structure in a mask of split 'validation', whose Dice coefficient decides")
     run.describe_dataset(built)
 
     # Model, optimiser
     channels, size = train.images.shape[1:3]
-    if recipe.init_from:
-        network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
-    else:
-        network = UNetSegmenter(
-            size,
-            channels,
-            recipe.class_names,
-            recipe.block_out_channels,
-            pixel_spacing_mm=pixel_spacing(train_split),
-        )
+    with settings_of(switches.config):
+        if recipe.init_from:
+            network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
+        else:
+            network = UNetSegmenter(
+                size,
+                channels,
+                recipe.class_names,
+                recipe.block_out_channels,
+                pixel_spacing_mm=pixel_spacing(train_split),
+            )
+        try_out(network, to_network(train.images[:1]))
     num_classes = len(network.config.class_names)
     if (largest := train.masks.max().item()) >= num_classes:
         raise ZooError(f"dataset: expected masks of the labels 0 to {num_classes - 1}, one of them holds {largest}")
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def build() -> UNetSegmenter:
         return run.averaged(network, ema)
@@ -108,7 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
     for _ in run.epochs():
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe)
+                images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe, run.draw)
                 with run.accelerator.autocast():
                     loss = segmentation_loss(network(images), masks)
                 run.accelerator.backward(loss)
@@ -117,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(network).parameters())
             run.log(loss=loss)
-        run.end_epoch(build, evaluate, decide="validation_dice_error", schedulers=[scheduler])
+        run.end_epoch(build, evaluate, decide="validation_dice_error")
 
 
 if __name__ == "__main__":

@@ -7,23 +7,22 @@ With an `adversarial_weight` reconstructions and samples also face a discriminat
 (2016, arXiv 1512.09300).
 """
 
-import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from diffusers import ModelMixin
-from torch.utils.data import DataLoader
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 import zoo
 import zoo.hub.datasets
 import zoo.models
-from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
+from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
 from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
 from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, check_keywords, parse_recipe
+from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
 from common.run import Run
 from common.samples import draw_samples
 from common.schedules import schedule_of
@@ -35,27 +34,26 @@ from zoo.models import DCGANDiscriminator
 from zoo.pipelines import VAEPipeline
 
 
-@dataclasses.dataclass(kw_only=True)
 class VAERecipe(Recipe):
     """Hyperparameters of a variational autoencoder; `network` has the network's own keywords."""
 
     family: Literal["vae", "cvae"] = "cvae"
-    network: dict = dataclasses.field(default_factory=dict)
+    network: dict = {}
     reconstruction: Literal["bce", "mse"] = "bce"  # summed over the pixels
-    pyramid_weight: float = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
-    kl_weight: float = 1.0  # β of Higgins et al. (2017); with mse it is twice the variance of the decoder's noise
-    kl_warmup_epochs: int = 0  # in which β rises linearly from 0
-    adversarial_weight: float = 0.0  # its gradient at the last layer, as a share of the reconstruction's
-    discriminator: dict = dataclasses.field(default_factory=dict)  # keywords of a DCGANDiscriminator
-    discriminator_learning_rate: float = 2e-4  # with the optimiser and the betas of the autoencoder
-    real_label: float = 1.0  # 0.9 is one-sided label smoothing
-    temperature: float = 1.0  # what the normal latents of samples are multiplied by; training has them as they are
-    kid_samples: int = 500  # of a validation with an adversarial_weight, which the KID of samples decides
+    pyramid_weight: NonNegativeFloat = 0.0  # of the Laplacian pyramid's mean difference, times the number of pixels
+    kl_weight: NonNegativeFloat = 1.0  # β of Higgins et al. (2017); with mse twice the variance of the decoder's noise
+    kl_warmup_epochs: NonNegativeInt = 0  # in which β rises linearly from 0
+    adversarial_weight: NonNegativeFloat = 0.0  # its gradient at the last layer, as a share of the reconstruction's
+    discriminator: dict = {}  # keywords of a DCGANDiscriminator
+    discriminator_learning_rate: PositiveFloat = 2e-4  # with the optimiser and the betas of the autoencoder
+    real_label: Share = 1.0  # 0.9 is one-sided label smoothing
+    temperature: PositiveFloat = 1.0  # what the normal latents of samples, not of training, are multiplied by
+    kid_samples: Annotated[int, Field(ge=2)] = 500  # of a validation with an adversarial_weight
     optimizer: OptimizerName = "adam"
-    learning_rate: float = 1e-3
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    weight_decay: float = 0.0
+    learning_rate: PositiveFloat = 1e-3
+    adam_beta1: Momentum = 0.9
+    adam_beta2: Momentum = 0.999
+    weight_decay: NonNegativeFloat = 0.0
 
 
 def reconstruction_loss(logits: torch.Tensor, images: torch.Tensor, recipe: VAERecipe) -> torch.Tensor:
@@ -128,32 +126,37 @@ def main(arguments: list[str] | None = None) -> None:
     built = zoo.hub.datasets.load(recipe.dataset)
     taken = ("sample_size", "in_channels")
     judged_by = check_keywords(recipe.discriminator, DCGANDiscriminator, "discriminator", switches.config, taken=taken)
-    run = Run(recipe, switches.resume)
+    run = Run(recipe, switches.resume, switches.from_state)
     train_split = split_of(built, "train")
     train, validation = ImageTensors(train_split, {}), ImageTensors(split_of(built, "validation"), {})
+    if recipe.adversarial_weight:
+        check_enough(validation, "the KID of samples")
     run.describe_dataset(built)
 
     # Networks, optimisers
-    network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
+    with settings_of(switches.config):
+        network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
+        try_out(network, to_network(train.images[:1]), torch.zeros(1, network.config.latent_dim))
     latent_dim, betas = network.config.latent_dim, (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = build_optimizer(
         recipe.optimizer, network.parameters(), recipe.learning_rate, betas, recipe.weight_decay
     )
-    loader = DataLoader(train, recipe.batch_size, shuffle=True, drop_last=True)
-    network, optimizer, loader = run.accelerator.prepare(network, optimizer, loader)
+    loader = run.loader(train)
+    network, optimizer, loader = run.prepare(network, optimizer, loader)
     if recipe.adversarial_weight:
         channels, size = train.images.shape[1:3]
-        discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
+        with settings_of(switches.config):
+            discriminator = DCGANDiscriminator(size, channels, **judged_by).to(memory_format=torch.channels_last)
+            try_out(discriminator, to_network(train.images[:1]))
         d_optimizer = build_optimizer(
             recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
         )
-        discriminator, d_optimizer = run.accelerator.prepare(discriminator, d_optimizer)
+        discriminator, d_optimizer = run.prepare(discriminator, d_optimizer)
         extractor = EfficientNetLite0Extractor()
         real_features = extract(extractor, validation.images)
     scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(network)
-    run.accelerator.register_for_checkpointing(scheduler, ema)
-    run.start()
+    run.start(scheduler)
 
     def averaged_network() -> ModelMixin:
         return run.averaged(network, ema).to(memory_format=torch.contiguous_format)
@@ -182,12 +185,13 @@ def main(arguments: list[str] | None = None) -> None:
         network.train()
         for batch in run.batches(loader):
             with run.accelerator.accumulate(network):
-                images = augment(to_network(batch["image"]), recipe)  # (b, c, h, w) in [-1, 1]
-                noise = torch.randn(len(images), latent_dim, device=run.device)
+                images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
+                noise = run.draw.randn(len(images), latent_dim, device=run.device)
                 with run.accelerator.autocast():
                     logits, mean, logvar = network(images, noise)
                     if recipe.adversarial_weight:  # reconstructions and samples: (2b, c, h, w) in [-1, 1]
-                        drawn = run.accelerator.unwrap_model(network).decode(torch.randn_like(noise))
+                        prior = run.draw.randn(*noise.shape, device=run.device)
+                        drawn = run.accelerator.unwrap_model(network).decode(prior)
                         fake = torch.cat([2 * logits.sigmoid() - 1, drawn])
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
                 reconstruction = reconstruction_loss(logits, images, recipe).mean()
@@ -197,7 +201,8 @@ def main(arguments: list[str] | None = None) -> None:
                 if recipe.adversarial_weight:
                     judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
                     g_loss = generator_loss("non_saturating", judged(judge, fake))
-                    weight = adaptive_weight(reconstruction, g_loss, last_weight(run.accelerator.unwrap_model(network)))
+                    last = last_weight(run.accelerator.unwrap_model(network))
+                    weight = adaptive_weight(reconstruction, g_loss, last, run.mean)
                     loss = loss + recipe.adversarial_weight * weight * g_loss
                     judge.requires_grad_(True)
                 run.accelerator.backward(loss)
@@ -216,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
             rate = scheduler.get_last_lr()[0]
             run.log(loss=loss, reconstruction=reconstruction, kl=kl, learning_rate=rate)
         decide = "validation_kid" if recipe.adversarial_weight else "validation_loss"
-        run.end_epoch(build_pipeline, evaluate, decide=decide, schedulers=[scheduler])
+        run.end_epoch(build_pipeline, evaluate, decide=decide)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ STEP = 0.1  # pixels
 WALL_HALF_ANGLE = np.pi / 3  # septum and lateral wall are two of six segments each (Cerqueira et al., 2002, AHA)
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 LEAST_CAVITY_MM2 = 30.0  # that a thickened wall leaves
-LEAST_WALL_MM = 2.0  # that a thinned one keeps
+LEAST_WALL_MM = 2.0  # that a thinned one keeps, and a ring that is closed gets
+SETTLING_STEPS = 4
 MEASURES = (
     "ring_closed",
     "empty",
@@ -159,6 +160,74 @@ def distance_maps(mask: np.ndarray, spacing_mm: float, limit_mm: float) -> np.nd
     """
     regions = (mask == RIGHT, (mask == MUSCLE) | (mask == CAVITY), mask == CAVITY)
     return np.stack([signed_distance(region, spacing_mm, limit_mm) for region in regions])
+
+
+def mask_of_distances(maps: np.ndarray) -> np.ndarray:
+    """The labels of distance maps: borders are where a map passes zero.
+
+    Args:
+        maps (`np.ndarray` of shape `(3, height, width)`): As of `distance_maps`, in any unit.
+
+    Returns:
+        `np.ndarray` of shape `(height, width)`: uint8 labels 0 to 3.
+    """
+    right, outer, inner = maps
+    mask = np.zeros(right.shape, np.uint8)
+    mask[right > 0] = RIGHT
+    mask[(outer > 0) & (outer >= right)] = MUSCLE  # where two regions overlap, the one whose border is farther
+    mask[inner > 0] = CAVITY
+    return mask
+
+
+def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.ndarray:
+    """Distance maps whose borders are moved evenly, until wall, cavity and right ventricle are as large as asked.
+
+    A network draws the shape; what is left of the difference in size is made good here. An asked wall also makes one
+    closed ring around one cavity. The walls of septum and lateral side are the network's alone.
+
+    Args:
+        maps (`np.ndarray` of shape `(3, height, width)`): As of `distance_maps`, in mm.
+        asked (`dict[str, float]`): Some of `QUANTITIES`.
+        spacing_mm (`float`): Side of a pixel in millimetres.
+
+    Returns:
+        `np.ndarray` of the shape of `maps`.
+    """
+    right, outer, inner = maps.copy()
+    if "cavity_area_mm2" in asked:
+        inner = inner - _level(inner, asked["cavity_area_mm2"] / spacing_mm**2)
+    if "wall_thickness_mm" in asked:
+        inner = _one_piece(inner - min(0.0, _level(inner, LEAST_CAVITY_MM2 / spacing_mm**2)))
+        both = "cavity_area_mm2" not in asked  # otherwise the cavity has its size already
+        for _ in range(SETTLING_STEPS):
+            outer = np.maximum(outer, inner + LEAST_WALL_MM)
+            right = np.where(outer > 0, np.minimum(right, 0), right)
+            mask = mask_of_distances(np.stack([right, outer, inner]))
+            if not is_closed_ring(mask):
+                break
+            missing = asked["wall_thickness_mm"] - spacing_mm * wall_thickness(mask)[0]
+            outer = outer + (missing / 2 if both else missing)
+            inner = inner - (missing / 2 if both else 0)
+    if "rv_area_mm2" in asked:
+        right = np.where(outer > 0, -np.inf, right)
+        right = right - _level(right, asked["rv_area_mm2"] / spacing_mm**2)
+    return np.stack([right, outer, inner])
+
+
+def _one_piece(values: np.ndarray) -> np.ndarray:
+    """A map whose largest positive region is the only one."""
+    pieces, count = ndimage.label(values > 0)
+    if count < 2:
+        return values
+    largest = 1 + np.argmax(np.bincount(pieces.ravel())[1:])
+    return np.where((pieces > 0) & (pieces != largest), -values, values)
+
+
+def _level(values: np.ndarray, count: float) -> float:
+    """The level above which as many pixels lie as are counted, at most all that are finite."""
+    ordered = np.sort(values[np.isfinite(values)])[::-1]
+    count = min(round(count), len(ordered) - 1)
+    return float(ordered[0] + 1 if count < 1 else (ordered[count - 1] + ordered[count]) / 2)
 
 
 def thickened(mask: np.ndarray, spacing_mm: float, change_mm: float, grow: str = "in") -> np.ndarray:

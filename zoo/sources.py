@@ -31,6 +31,29 @@ ACDC = Source(
     "37(11):2514-2525, 2018. doi:10.1109/TMI.2018.2837502",
     **HEARTS,
 )
+MNMS = Source(
+    "unknown",
+    "Short-axis cine MRI of six hospitals in Spain, Germany and Canada, by scanners of four vendors.",
+    'V. M. Campello, P. Gkontra, C. Izquierdo, et al. "Multi-Centre, Multi-Vendor and Multi-Disease Cardiac '
+    'Segmentation: The M&Ms Challenge." IEEE Transactions on Medical Imaging 40(12):3543-3554, 2021. '
+    "doi:10.1109/TMI.2021.3090082",
+    **HEARTS,
+)
+MNMS2 = Source(
+    "unknown",
+    "Short-axis MRI of three hospitals in Spain, by scanners of three vendors.",
+    'C. Martín-Isla, V. M. Campello, C. Izquierdo, et al. "Deep Learning Segmentation of the Right Ventricle in '
+    'Cardiac MRI: The M&Ms Challenge." IEEE Journal of Biomedical and Health Informatics 27(7):3302-3313, 2023. '
+    "doi:10.1109/JBHI.2023.3267857",
+    **HEARTS,
+)
+SUNNYBROOK = Source(
+    "cc0-1.0",
+    "Short-axis cine MRI of 45 patients of the Sunnybrook Health Sciences Centre: healthy, hypertrophy, heart failure.",
+    'P. Radau, Y. Lu, K. Connelly, G. Paul, A. J. Dick, G. A. Wright. "Evaluation Framework for Algorithms Segmenting '
+    'Short Axis Cardiac MRI." The MIDAS Journal, 2009. hdl:10380/3070',
+    **HEARTS,
+)
 PHANTOM = Source("cc0-1.0", "Drawn hearts, computed from formulas. No patient is in them.", **HEARTS)
 MEDNIST = Source(
     "cc-by-sa-4.0",
@@ -49,7 +72,15 @@ ISIC = Source(
     ("medical", "dermoscopy", "skin"),
 )
 # By the name of the dataset
-SOURCES = {"ACDC": ACDC, "Cardiac phantom": PHANTOM, "MedNIST": MEDNIST, "ISIC": ISIC}
+SOURCES = {
+    "ACDC": ACDC,
+    "M&Ms": MNMS,
+    "M&Ms-2": MNMS2,
+    "Sunnybrook Cardiac Data": SUNNYBROOK,
+    "Cardiac phantom": PHANTOM,
+    "MedNIST": MEDNIST,
+    "ISIC": ISIC,
+}
 UNKNOWN_SOURCE = Source(
     "unknown", "A dataset that the zoo does not know; find out whether its licence lets you share weights."
 )

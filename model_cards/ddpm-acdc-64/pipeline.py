@@ -3,10 +3,10 @@
 import torch
 
 from .base_3e7f4e0e import ZooPipeline
-from .diffusion_eb60bb13 import ConditionalDiffusionSampling
+from .diffusion_652744f7 import ConditionalDiffusionSampling, ExpertSampling
 
 
-class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
+class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooPipeline):
     r"""Generates images by reversing a diffusion, asked for a pathology, a phase and a slice level.
 
     Parameters:
@@ -61,15 +61,8 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
     ) -> int:
         """How many times a U-Net runs for one sample; guidance doubles it, but for the expert's steps."""
         steps = num_inference_steps or self.default_steps
-        scheduler = type(self.scheduler).from_config(self.scheduler.config)
-        scheduler.set_timesteps(steps)
-        by_expert = sum(map(self._is_for_expert, scheduler.timesteps))
+        by_expert = self._expert_steps(steps)
         return by_expert + super().network_evaluations(1, guidance_scale) * (steps - by_expert)
-
-    def _is_for_expert(self, timestep: torch.Tensor) -> bool:
-        if self.unet_2 is None:
-            return False
-        return timestep.item() < self.config.boundary_ratio * self.scheduler.config.num_train_timesteps
 
     def _reverse(self, sample, generators, predict, callback=None):
         """As in the base class, the expert's timesteps by the expert."""

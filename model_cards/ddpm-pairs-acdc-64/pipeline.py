@@ -8,7 +8,7 @@ import torch
 from diffusers.utils import BaseOutput
 
 from .base_3e7f4e0e import ZooPipeline
-from .diffusion_eb60bb13 import ConditionalDiffusionSampling
+from .diffusion_652744f7 import ConditionalDiffusionSampling
 
 
 @dataclass

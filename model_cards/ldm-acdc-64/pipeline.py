@@ -3,7 +3,7 @@
 import torch
 
 from .base_3e7f4e0e import ZooPipeline
-from .diffusion_eb60bb13 import ConditionalDiffusionSampling
+from .diffusion_652744f7 import ConditionalDiffusionSampling
 
 
 class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):

@@ -1,30 +1,29 @@
 """Reading what a visitor uploads: known by its content, bounded in size, and nothing but the uploaded file itself."""
 
-import io
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from PIL import Image
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
-from zoo.datasets.dicom import read_dicom, to_volume
-from zoo.datasets.nifti import Volume, read_nifti
+from zoo.datasets.content import read_bytes, unpacked
+from zoo.datasets.dicom import DEFLATED, read_header
+from zoo.datasets.dicom_series import to_volume
+from zoo.datasets.kinds import DICOM, NIFTI, PICTURES, kind_of
+from zoo.datasets.nifti import read_nifti
 from zoo.datasets.pictures import read_picture
 from zoo.datasets.resample import intensity_window
-from zoo.datasets.volumes import PERCENTILES
+from zoo.datasets.scans import PERCENTILES
+from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 MAX_BYTES = 20 * 2**20
 MAX_UNPACKED = 96 * 2**20
 MAX_SIDE = 4096  # pixels
 MIN_SIDE = 16
-KINDS = "a PNG, a JPEG, a NIfTI volume (.nii, .nii.gz) or a single DICOM image"
 MAX_SLICES = 40
-DEFLATED = "1.2.840.10008.1.2.1.99"
+KINDS = "a PNG, a JPEG, a NIfTI volume (.nii, .nii.gz) or a single DICOM image"
 MIN_SPACING, MAX_SPACING = 0.1, 20.0  # mm, of a pixel
 
 
@@ -73,71 +72,52 @@ def read_stack(path: str, uploads: Path) -> Stack:
         raise ZooError("upload: expected a file that you have uploaded")
     if file.stat().st_size > MAX_BYTES:
         raise ZooError(f"upload: expected at most {MAX_BYTES >> 20} MB, got {file.stat().st_size >> 20} MB")
-    data = file.read_bytes()
     try:
-        for kind, head in (("PNG", b"\x89PNG\r\n\x1a\n"), ("JPEG", b"\xff\xd8\xff")):
-            if data.startswith(head):
-                return _read_picture(file, data, kind)
-        if data[128:132] == b"DICM":
+        kind, data = kind_of(file), file.read_bytes()
+        for name, head in (("PNG", b"\x89PNG"), ("JPEG", b"\xff\xd8\xff")):
+            if kind == PICTURES and data.startswith(head):
+                return _read_picture(file, name)
+        if kind == DICOM:
             return _from_volume("DICOM", _read_dicom(file))
-        head = _unpack(data, 352) if data.startswith(b"\x1f\x8b") else data
-        if head[344:348] in (b"n+1\0", b"ni1\0"):
-            return _from_volume("NIfTI", _read_nifti(file, data))
+        unpacked(read_bytes(file, MAX_BYTES), file, MAX_UNPACKED)  # a .gz that is damaged or too large is told as such
+        if kind == NIFTI:
+            return _from_volume("NIfTI", _read_nifti(file))
     except ZooError as error:
         raise ZooError(str(error).replace(str(file), "upload")) from error
     raise ZooError(f"upload: expected {KINDS}, this is none of them")
 
 
-def _read_picture(file: Path, data: bytes, kind: str) -> Stack:
+def _read_picture(file: Path, kind: str) -> Stack:
     try:
-        size = Image.open(io.BytesIO(data)).size  # the header alone
+        size = Image.open(file).size  # the header alone
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ZooError(f"upload: a damaged {kind}") from error
     _check_sides(size)
-    pixels = np.asarray(read_picture(file, 1), dtype=np.float32)
+    pixels = np.asarray(read_picture(file, 1, MAX_BYTES), dtype=np.float32)
     return Stack(_windowed(pixels)[None], None, 1.0, f"{kind} of {size[0]} × {size[1]} pixels")
 
 
 def _read_dicom(file: Path) -> Volume:
     try:
-        if read_file_meta_info(file).TransferSyntaxUID == DEFLATED:  # would be unpacked before its size is known
-            raise ZooError("upload: deflated DICOM is not read; save it without compression")
-        header = pydicom.dcmread(file, stop_before_pixels=True)
-        _check_sides((int(header.Columns), int(header.Rows)))
-        if int(header.get("NumberOfFrames") or 1) > 1:
-            raise ZooError("upload: expected a DICOM image of one frame")
-    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, KeyError) as error:
-        if isinstance(error, ZooError):
-            raise
+        syntax = read_file_meta_info(file).get("TransferSyntaxUID")
+    except Exception as error:  # pydicom raises what it stumbles on
         raise ZooError("upload: no readable DICOM image") from error
-    volume = to_volume([read_dicom(file)], "upload")
+    if syntax == DEFLATED:  # would be unpacked before its size is known
+        raise ZooError("upload: deflated DICOM is not read; save it without compression")
+    header = read_header(file, "upload")
+    _check_sides(header.shape[::-1])
+    if len(header.images) > 1:
+        raise ZooError("upload: expected a DICOM image of one frame")
+    volume = to_volume([(header, header.images[0])], "upload", MAX_UNPACKED)
     volume.check_image("upload")
     return volume
 
 
-def _read_nifti(file: Path, data: bytes) -> Volume:
-    if data.startswith(b"\x1f\x8b"):
-        _unpack(data, MAX_UNPACKED, whole=True)
-    volume = read_nifti(file, (2, 3, 4), reorient=True)
-    if volume.voxels.dtype.kind not in "iuf":
-        raise ZooError("upload: expected one number a voxel")
-    if volume.voxels.ndim == 4:  # a cine series: its first frame
-        volume = Volume(volume.voxels[0], volume.spacing, volume.thickness)
+def _read_nifti(file: Path) -> Volume:
+    volume = read_nifti(file, (2, 3, 4), limit=MAX_UNPACKED).frame(0)  # of a cine series the first frame
     _check_sides(volume.voxels.shape[:0:-1])
     volume.check_image("upload")
     return volume
-
-
-def _unpack(data: bytes, limit: int, whole: bool = False) -> bytes:
-    """The first `limit` bytes of gzipped data; if it is to be whole, more are refused before they are unpacked."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        found = unpacker.decompress(data, limit)
-    except zlib.error as error:
-        raise ZooError("upload: a damaged .gz file") from error
-    if whole and not unpacker.eof:
-        raise ZooError(f"upload: expected at most {limit >> 20} MB unpacked, and a whole .gz file")
-    return found
 
 
 def _from_volume(kind: str, volume: Volume) -> Stack:

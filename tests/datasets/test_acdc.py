@@ -8,7 +8,7 @@ from fake_acdc import heart, picture_of, write_nifti, write_patient
 
 from zoo import ZooError
 from zoo.datasets import build_acdc, images
-from zoo.datasets.acdc import basal_first, motion_center
+from zoo.datasets.placement import basal_first, motion_center
 from zoo.datasets.schema import PATHOLOGIES
 
 
@@ -127,6 +127,13 @@ def test_first_frame_need_not_be_end_diastole(acdc):
 def test_height_with_or_without_decimals(acdc):
     write_patient(acdc / "training" / "patient001", info={"Height": "175"}, seed=1)
     assert only(build(acdc), "patient001")["height"][0] == 175
+
+
+def test_names_may_be_in_capitals(acdc):
+    expected = build(acdc).info["fingerprint"]
+    for path in sorted((acdc / "training" / "patient001").glob("*.nii.gz")):
+        path.rename(path.with_name(path.name.upper()))
+    assert build(acdc).info["fingerprint"] == expected
 
 
 def test_slices_with_empty_masks_are_kept(acdc):

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 import zoo.datasets
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, to_network
+from common.data import (
+    ImageTensors,
+    augment,
+    check_enough,
+    class_frequencies,
+    class_names_of,
+    pixel_spacing,
+    to_network,
+)
 from zoo.errors import ZooError
 
 STILL = SimpleNamespace(
@@ -25,6 +33,12 @@ def test_images_and_labels_are_the_rows(train):
     assert item["image"].dtype == torch.uint8
     assert item["labels"].tolist() == [train[3]["pathology"], train[3]["phase"]]
     assert pixel_spacing(train) == 2.0
+
+
+def test_a_validation_set_too_small_for_its_figure_is_refused(train):
+    check_enough(ImageTensors(train.select(range(2)), {}), "the KID")
+    with pytest.raises(ZooError, match="at least 2 images in split 'validation' for the KID, got 1"):
+        check_enough(ImageTensors(train.select(range(1)), {}), "the KID")
 
 
 def test_labels_follow_the_names_of_the_model(train):

@@ -68,7 +68,7 @@ def test_a_run_resumes_exactly_and_can_be_fine_tuned(recipe, tmp_path):
     pipe = zoo.from_pretrained(runs / "whole" / "pipeline")
     assert pipe(2, output_type="np").images.shape == (2, 64, 64, 1)
 
-    train_gan.main([*recipe("parts"), "--max_seconds", "0"])  # stops after one step, counted as an epoch
+    train_gan.main([*recipe("parts"), "--max_seconds", "0.001"])  # stops after one step, counted as an epoch
     train_gan.main([*recipe("tuned"), "--epochs", "1", "--init_from", str(runs / "whole" / "pipeline")])
     assert (runs / "tuned" / "discriminator" / "config.json").exists()
     metrics = json.loads((runs / "tuned" / "pipeline" / "metrics.json").read_text())
@@ -187,9 +187,12 @@ def test_a_dataset_of_another_size_is_refused(recipe, tmp_path):
     ("arguments", "complaint"),
     [
         (["--family", "ddpm"], "key 'family' expects one of dcgan, gan, wgan-gp, acgan, infogan, got 'ddpm'"),
-        (["--generator", "{width: 4}"], "key 'generator' has unknown key 'width', expected some of latent_dim"),
+        (["--generator", "{width: 4}"], "key 'generator' has unknown key 'width', expected one of latent_dim"),
         (["--generator", "{sample_size: 32}"], "key 'generator' has unknown key 'sample_size'"),
-        (["--discriminator", "{base_channels: many}"], "key 'discriminator.base_channels' expects int, got 'many'"),
+        (
+            ["--discriminator", "{base_channels: many}"],
+            "'discriminator.base_channels' expects a valid integer, got 'many'",
+        ),
         (["--conditions", "[phase]"], "key 'conditions' expects none for family dcgan"),
         (["--family", "acgan"], "key 'conditions' expects some for family acgan"),
         (["--condition_epochs", "[1, 2]"], "key 'condition_epochs' expects none without conditions"),

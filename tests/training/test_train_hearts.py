@@ -24,6 +24,7 @@ batch_size: 16
 mixed_precision: "no"
 block_out_channels: [32, 32]
 patch_size: 8
+attention_levels: []
 num_inference_steps: 2
 ema_decay: 0.9
 rotation_degrees: 10

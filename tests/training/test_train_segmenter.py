@@ -68,7 +68,15 @@ def test_a_run_learns_and_resumes_exactly_and_can_be_fine_tuned(recipe, tmp_path
     one, other = (load_file(runs / name / "checkpoints/last/model.safetensors") for name in ("whole", "broken"))
     assert all(torch.equal(value, other[key]) for key, value in one.items())
 
-    tuned = [*recipe("tuned"), "--epochs", "1", "--learning_rate", "0", "--init_from", str(runs / "whole" / "pipeline")]
+    tuned = [
+        *recipe("tuned"),
+        "--epochs",
+        "1",
+        "--learning_rate",
+        "1e-30",
+        "--init_from",
+        str(runs / "whole" / "pipeline"),
+    ]
     train_segmenter.main(tuned)
     after = UNetSegmenter.from_pretrained(runs / "tuned" / "pipeline").state_dict()
     assert all(torch.equal(value, after[key]) for key, value in network.state_dict().items())

@@ -69,6 +69,16 @@ def split_of(built, name: str):
     return built.dataset[name]
 
 
+def check_enough(data: ImageTensors, figure: str, least: int = 2) -> None:
+    """Makes sure that a validation set is large enough for the figure that decides which weights are kept.
+
+    Raises:
+        ZooError: If not.
+    """
+    if len(data) < least:
+        raise ZooError(f"dataset: expected at least {least} images in split 'validation' for {figure}, got {len(data)}")
+
+
 def class_names_of(split, conditions: list[str]) -> dict[str, list[str]]:
     """The classes of each condition, from the columns of a split.
 
@@ -115,7 +125,7 @@ def to_network(images: torch.Tensor) -> torch.Tensor:
     return images.float() / 127.5 - 1
 
 
-def augment(images: torch.Tensor, recipe) -> torch.Tensor:
+def augment(images: torch.Tensor, recipe, draw=torch) -> torch.Tensor:
     """Turns, zooms, flips and inverts each image of a batch by an amount of its own.
 
     Bicubic sampling keeps the sharpness of a 64-pixel heart, and reflection at the border leaves no black corners for
@@ -126,23 +136,24 @@ def augment(images: torch.Tensor, recipe) -> torch.Tensor:
         recipe: Has `rotation_degrees`, `zoom` (largest relative change of size), `horizontal_flip`, `vertical_flip`
             `augment_probability` (share of the images that are turned and zoomed) and `invert_probability` (share of
             those whose black and white change places).
+        draw: What random numbers come from: torch, or the `Draws` of a run.
 
     Returns:
         `torch.Tensor` of the shape of `images`, in [-1, 1].
     """
     count, device = len(images), images.device
     if recipe.rotation_degrees or recipe.zoom:
-        chosen = torch.rand(count, device=device) < recipe.augment_probability
-        angle = (torch.rand(count, device=device) * 2 - 1) * math.radians(recipe.rotation_degrees) * chosen
-        scale = 1 + (torch.rand(count, device=device) * 2 - 1) * recipe.zoom * chosen
+        chosen = draw.rand(count, device=device) < recipe.augment_probability
+        angle = (draw.rand(count, device=device) * 2 - 1) * math.radians(recipe.rotation_degrees) * chosen
+        scale = 1 + (draw.rand(count, device=device) * 2 - 1) * recipe.zoom * chosen
         grid = rotation_grid(angle, scale, images.shape)
         moved = F.grid_sample(images, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
         images = torch.where(chosen[:, None, None, None], moved.clamp(-1, 1), images)
     for wanted, axis in ((recipe.horizontal_flip, 3), (recipe.vertical_flip, 2)):
         if wanted:
-            turned = torch.rand(count, device=device) < 0.5
+            turned = draw.rand(count, device=device) < 0.5
             images = torch.where(turned[:, None, None, None], images.flip(axis), images)
     if recipe.invert_probability:
-        inverted = torch.rand(count, device=device) < recipe.invert_probability
+        inverted = draw.rand(count, device=device) < recipe.invert_probability
         images = torch.where(inverted[:, None, None, None], -images, images)
     return images

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 from zoo.errors import ZooError
 
 
@@ -20,3 +22,23 @@ def told_in_one_line() -> Iterator[None]:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+@contextmanager
+def settings_of(source: str) -> Iterator[None]:
+    """Turns what a library says to settings that it cannot build of into one line, which names the recipe's file."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise ZooError(f"{source}: no network can be built of these settings ({told})") from error
+
+
+@torch.no_grad()
+def try_out(network: torch.nn.Module, *inputs: torch.Tensor | None) -> None:
+    """Passes one example through a new network: widths and sizes that do not fit fail here, not in the first step."""
+    mode = network.training
+    network.eval()(*inputs)
+    network.train(mode)

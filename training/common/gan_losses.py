@@ -1,5 +1,7 @@
 """The losses of adversarial training: who is held to be real, gradient penalties, and what discriminators recover."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -47,9 +49,9 @@ def input_gradients(discriminator: nn.Module, images: torch.Tensor) -> torch.Ten
     return gradients.flatten(1)
 
 
-def gradient_penalty(discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+def gradient_penalty(discriminator: nn.Module, real: torch.Tensor, fake: torch.Tensor, draw=torch) -> torch.Tensor:
     """Mean (‖∇D‖ − 1)² between real and generated images (Gulrajani et al., 2017, arXiv 1704.00028, equation 3)."""
-    between = torch.lerp(fake.detach(), real, torch.rand(len(real), 1, 1, 1, device=real.device))
+    between = torch.lerp(fake.detach(), real, draw.rand(len(real), 1, 1, 1, device=real.device))
     return (input_gradients(discriminator, between).norm(dim=1) - 1).square().mean()
 
 
@@ -58,11 +60,19 @@ def r1_penalty(discriminator: nn.Module, real: torch.Tensor) -> torch.Tensor:
     return input_gradients(discriminator, real).square().sum(dim=1).mean() / 2
 
 
-def adaptive_weight(loss: torch.Tensor, adversarial: torch.Tensor, last_layer: torch.Tensor) -> torch.Tensor:
-    """What makes the two losses pull alike at the last layer: Esser et al. (2021), arXiv 2012.09841, equation 7."""
+def adaptive_weight(
+    loss: torch.Tensor,
+    adversarial: torch.Tensor,
+    last_layer: torch.Tensor,
+    mean: Callable[[torch.Tensor], torch.Tensor] = lambda gradients: gradients,
+) -> torch.Tensor:
+    """What makes the two losses pull alike at the last layer: Esser et al. (2021), arXiv 2012.09841, equation 7.
+
+    `mean` makes of the gradients of this process those of all of them.
+    """
     (pull,) = torch.autograd.grad(loss, last_layer, retain_graph=True)
     (other,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
-    return (pull.norm() / (other.norm() + 1e-6)).clamp(max=1e4).detach()
+    return (mean(pull).norm() / (mean(other).norm() + 1e-6)).clamp(max=1e4).detach()
 
 
 def class_loss(logits: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:

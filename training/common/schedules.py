@@ -1,14 +1,16 @@
 """Learning-rate schedules, by the name that stands in a recipe."""
 
 import math
+from typing import get_args
 
 import torch
 from diffusers.optimization import get_scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+from common.recipe import Schedule
 from zoo.errors import ZooError
 
-SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine", "reduce_on_plateau", "study_b_cosine")
+SCHEDULES = get_args(Schedule)
 
 
 class PlateauScheduler(ReduceLROnPlateau):

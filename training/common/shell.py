@@ -11,13 +11,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.checkpoint import Checkpoint
+
 # What accelerate would choose too, but not without a warning
 ONE_PROCESS = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no".split()
 
 
 def resume_or_clear(run: Path) -> list[str]:
     """The switch by which a training goes on in folder `run`; without a checkpoint that is removed and begins anew."""
-    if (run / "checkpoints" / "last").is_dir():
+    if Checkpoint(run / "checkpoints").find() is not None:
         return ["--resume"]
     shutil.rmtree(run, ignore_errors=True)
     return []

@@ -72,11 +72,14 @@ def push_dataset(
             "pass the data on, which that of ACDC does not.",
         ),
     ] = None,
+    with_ids: Annotated[
+        bool, typer.Option("--with-ids", help="Even if it keeps the PatientIDs of DICOM files (--keep-ids).")
+    ] = False,
 ) -> None:
     """Upload a dataset to the Hub, in one commit."""
     from zoo.hub import datasets as hub_datasets
 
-    typer.echo(hub_datasets.push(folder, repo_id, private=private))
+    typer.echo(hub_datasets.push(folder, repo_id, private=private, with_ids=with_ids))
 
 
 def push_space(

@@ -7,6 +7,7 @@ import typer
 
 import zoo
 from zoo.errors import ZooError
+from zoo.files import check_folder
 
 Model = Annotated[str, typer.Argument(help="Folder of a model, or a repo id on the Hub.")]
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.")]
@@ -30,10 +31,9 @@ def check_output(folder: Path, marker: str, overwrite: bool) -> None:
     """Refuses to write over anything but an earlier output of the same kind, and over that only if asked to.
 
     Raises:
-        ZooError: If the folder is not empty.
+        ZooError: If the folder is not empty, or nothing can be written there.
     """
-    if folder.is_file():
-        raise ZooError(f"{folder}: expected a folder, found a file")
+    check_folder(folder)
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / marker).is_file():

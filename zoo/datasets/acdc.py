@@ -1,19 +1,18 @@
 """ACDC: cine short-axis MRI of 150 patients in five groups, with masks at end-diastole and end-systole."""
 
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import ndimage
+import datasets
 
-from zoo import png
-from zoo.datasets.acdc_files import find_patients, read_cine, read_frames, read_info
+from zoo.datasets.acdc_files import INFO_FILE, find_patients, read_cine, read_frames, read_info
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.nifti import Volume
+from zoo.datasets.classes import chosen
+from zoo.datasets.placement import CENTERS, HOW, Segmenter, basal_first, mask_center, motion_center, segmented
 from zoo.datasets.presets import Preset, get_preset
-from zoo.datasets.resample import intensity_window, resample_slice
-from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS, slice_level
+from zoo.datasets.report import make_report
+from zoo.datasets.scans import Look, slice_rows
+from zoo.datasets.schema import CARDIAC_FEATURES, PATHOLOGIES, PHASES, SPLITS
 from zoo.datasets.sources import read_all
 from zoo.datasets.splits import find_duplicates, split_groups
 from zoo.errors import ZooError
@@ -22,17 +21,34 @@ from zoo.sources import ACDC
 
 @dataclass
 class Patient:
-    """A patient's rows, and the hashes of the slices that they come from."""
+    """A patient's rows, the hashes of the slices that they come from, and what is to be said of its files."""
 
     pathology: str
     rows: list[dict]
     hashes: set[bytes]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `build_acdc` was asked for."""
+
+    preset: Preset
+    classes: list[str]
+    phases: list[str] | None = None
+    center: str | None = None
+    segment: Segmenter | None = None
+    all_frames: bool = False
 
 
 def build_acdc(
     source: str | os.PathLike,
     preset: str = "acdc-64",
     *,
+    classes: list[str] | None = None,
+    phases: list[str] | None = None,
+    center: str | None = None,
+    segment: Segmenter | None = None,
     all_frames: bool = False,
     skip_bad: bool = False,
     num_proc: int = 2,
@@ -53,6 +69,11 @@ def build_acdc(
     Args:
         source: The folder or zip file that holds `training/` and, if at hand, `testing/`.
         preset: `acdc-64`, `acdc-128` or `acdc-180`.
+        classes: The pathologies to take, such as `["HCM"]`; `None` takes all five.
+        phases: `["ED"]` or `["ES"]`; `None` takes both.
+        center: Of the heart-centred presets: `"masks"`, `"segmenter"`, `"motion"` or `"image"`; `None` takes the masks,
+            and without them the motion.
+        segment: Labels slices, for `center="segmenter"`; see `zoo.datasets.placement`.
         all_frames: Takes every cine frame of `patientNNN_4d.nii.gz`; frames other than ED and ES have no mask and the
             phase −1, the datasets library's mark for "no label".
         skip_bad: Leaves patients with unusable files out and lists them in `info["skipped"]`, instead of raising.
@@ -64,9 +85,14 @@ def build_acdc(
         ZooError: If the source is not ACDC, or a patient's files are unusable; the message names file and field.
     """
     preset = get_preset(preset, "acdc")
+    classes = chosen(classes, PATHOLOGIES, source)
+    phases = chosen(phases, PHASES, source, "phases") if phases else None
+    if center not in (None, *CENTERS) or (center == "segmenter" and segment is None):
+        raise ZooError(f"center {center!r}: expected one of {', '.join(CENTERS)}, and a segmenter for the second")
+    wanted = Wanted(preset, classes, phases, center, segment, all_frames)
     folders = find_patients(source)
     patients, bad = read_all(
-        lambda folder: read_patient(folder, preset, all_frames),
+        lambda folder: read_patient(folder, wanted),
         {folder.name: folder for part in folders.values() for folder in part},
         source=source,
         title=f"ACDC to {preset.name}",
@@ -74,6 +100,7 @@ def build_acdc(
         skip_bad=skip_bad,
         progress=progress,
     )
+    patients = {name: patient for name, patient in patients.items() if patient is not None}
     skipped = [{"patient_id": entry["item"], "reason": entry["reason"]} for entry in bad]
 
     testing = {folder.name for folder in folders["testing"]} & patients.keys()
@@ -102,123 +129,77 @@ def build_acdc(
             "size": preset.size,
             "spacing_mm": preset.spacing,
             "percentiles": list(preset.percentiles),
-            "center": "centroid of the patient's masks" if preset.heart_centred else "image centre",
+            "center": HOW[center or "masks"] if preset.heart_centred else HOW["image"],
             "images": "bilinear with Gaussian prefilter",
             "masks": "nearest neighbour",
             "all_frames": all_frames,
+            **({"phases": phases} if phases else {}),
         },
     }
-    return assemble(rows, CARDIAC_FEATURES, info)
+    features = datasets.Features({**CARDIAC_FEATURES, "pathology": datasets.ClassLabel(names=classes)})
+    rules = {
+        "patient": "the folder",
+        "mask": "_gt",
+        "class": INFO_FILE,
+        "phase": INFO_FILE,
+        "split": "training, testing",
+    }
+    rules["centre"] = info["preprocessing"]["center"]
+    notes = [(name, note) for name, patient in sorted(patients.items()) for note in patient.notes]
+    info["report"] = make_report(rows, rules, [], notes)
+    return assemble(rows, features, info)
 
 
-def read_patient(folder, preset: Preset, all_frames: bool = False) -> Patient:
-    """Reads one patient's folder into rows.
+def read_patient(folder, wanted: Wanted) -> Patient | None:
+    """Reads one patient's folder into rows; `None` if its pathology is not wanted.
 
     Raises:
         ZooError: If a file is missing or unusable; the message names it.
     """
-    info = read_info(folder)
+    info, preset = read_info(folder), wanted.preset
+    if info.pathology not in wanted.classes:
+        return None
     frames, masks = read_frames(folder, info)
-    find_motion = preset.heart_centred and not any(mask.any() for mask in masks.values())
-    cine = read_cine(folder, info, frames[info.ed]) if all_frames or find_motion else None
-    if all_frames and cine is None:
+    has_masks = any(mask.any() for mask in masks.values())
+    how = (wanted.center or ("masks" if has_masks else "motion")) if preset.heart_centred else "image"
+    cine = read_cine(folder, info, frames[info.ed]) if wanted.all_frames or how == "motion" else None
+    if wanted.all_frames and cine is None:
         raise ZooError(f"{folder}/{folder.name}_4d.nii.gz: not found; expected the cine series for all frames")
 
     hashes = set().union(*(volume.content_hashes() for volume in frames.values()))
+    look = Look(preset.size, preset.spacing, preset.percentiles)
     center = None
-    if find_motion:
+    if how == "motion":
         center = motion_center([volume.voxels for volume in (cine or frames).values()])
-    elif preset.heart_centred:
+    elif how == "masks" and has_masks:
         center = mask_center(masks.values())
-    if all_frames:
+    elif how == "segmenter":
+        around = motion_center([volume.voxels for volume in frames.values()])
+        seen = [segmented(volume, look.percentiles, wanted.segment, around) for volume in frames.values()]
+        center = mask_center(seen) if any(mask.any() for mask in seen) else None
+    if center is None:
+        if how in ("masks", "segmenter"):
+            raise ZooError(f"{folder}: no heart is found by its {how}; expected another --center")
+        center = tuple((side - 1) / 2 for side in frames[info.ed].voxels.shape[1:])
+    if wanted.all_frames:
         frames = cine | frames
-    phases = {info.ed: PHASES.index("ED"), info.es: PHASES.index("ES")}
+    phases = {info.ed: "ED", info.es: "ES"}
     rows = []
     for number, volume in sorted(frames.items()):
+        if wanted.phases and phases.get(number) not in wanted.phases:
+            continue
         common = {
             "patient_id": folder.name,
             "frame": number,
-            "phase": phases.get(number, -1),
-            "pathology": PATHOLOGIES.index(info.pathology),
+            "phase": PHASES.index(phases[number]) if number in phases else -1,
+            "pathology": wanted.classes.index(info.pathology),
             "height": info.height,
             "weight": info.weight,
         }
         try:
-            slices = frame_rows(volume, masks.get(number), preset, center, basal_first(masks.values()))
+            slices = slice_rows(volume, look, center, masks.get(number), basal_first(masks.values()))
         except ValueError as error:
             raise ZooError(f"{folder}: frame {number}: {error}; expected an image with contrast") from error
         rows += [common | row for row in slices]
-    return Patient(info.pathology, rows, hashes)
-
-
-def frame_rows(
-    volume: Volume, mask: np.ndarray | None, preset: Preset, center: tuple[float, float] | None, basal_first: bool
-) -> list[dict]:
-    """One row a slice of a frame, in the file's order, without the columns that are the patient's.
-
-    Args:
-        volume: The frame.
-        mask: `(slices, height, width)`, or `None`.
-        preset: Size, spacing and intensity window of the stored slices.
-        center: Row and column index that becomes the centre; `None` for the image's.
-        basal_first: Whether the first slice is the one nearest the base.
-
-    Raises:
-        ValueError: If the volume has no contrast within the preset's percentiles.
-    """
-    voxels = intensity_window(volume.voxels, preset.percentiles)
-    count, height, width = voxels.shape
-    grid = {
-        "size": preset.size,
-        "new_spacing": preset.spacing,
-        "center": center or ((height - 1) / 2, (width - 1) / 2),
-    }
-    rows = []
-    for index in range(count):
-        image = resample_slice(voxels[index], volume.spacing, **grid)
-        label = None if mask is None else resample_slice(mask[index], volume.spacing, **grid, order=0)
-        row = {
-            "image": png.encode(png.to_uint8(image)),
-            "mask": png.encode(label),
-            "slice_index": index,
-            "num_slices": count,
-            "slice_level": slice_level(index if basal_first else count - 1 - index, count),
-            "pixel_spacing": [preset.spacing, preset.spacing],
-            "original_spacing": list(volume.spacing),
-            "slice_thickness": volume.thickness,
-        }
-        rows.append(row)
-    return rows
-
-
-def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
-    """Row and column of the centroid of all heart labels in masks `(slices, height, width)`, not all empty."""
-    return ndimage.center_of_mass(sum((mask > 0).sum(axis=0) for mask in masks))
-
-
-def motion_center(frames: list[np.ndarray]) -> tuple[float, float] | None:
-    """Where the image moves most, the heart: the centroid of the 5 % of pixels that vary most over time.
-
-    On ACDC's ED and ES frames alone it lies about 11 mm from the masks' centroid (median), the image centre 25 mm.
-
-    Args:
-        frames: Volumes `(slices, height, width)` of one heartbeat.
-
-    Returns:
-        Row and column, or `None` if nothing moves.
-    """
-    motion = np.stack(frames).astype(np.float32).std(axis=0).mean(axis=0)
-    if motion.max() == 0:
-        return None
-    motion = ndimage.gaussian_filter(motion, 5)
-    return ndimage.center_of_mass(motion * (motion >= np.quantile(motion, 0.95)))
-
-
-def basal_first(masks: Collection[np.ndarray]) -> bool:
-    """Whether a stack begins at the base, where the heart's outline is larger than at the apex.
-
-    Without masks, or when both ends are equal, `True`: the order of ACDC's files.
-    """
-    areas = sum((mask > 0).sum(axis=(1, 2)) for mask in masks) if masks else np.zeros(2)
-    half = len(areas) // 2
-    return bool(areas[:half].sum() >= areas[len(areas) - half :].sum())
+    notes = sorted({note for volume in frames.values() for note in volume.notes})
+    return Patient(info.pathology, rows, hashes, notes)

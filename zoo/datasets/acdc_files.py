@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.datasets.nifti import Volume, read_nifti
+from zoo.datasets.content import read_text
+from zoo.datasets.nifti import read_nifti
 from zoo.datasets.schema import PATHOLOGIES
 from zoo.datasets.sources import open_source
+from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
+INFO_FILE = "Info.cfg"
 LAYOUT = "training/patientNNN/{Info.cfg, patientNNN_frameFF.nii.gz, patientNNN_frameFF_gt.nii.gz} and testing/ alike"
 
 
@@ -62,10 +65,10 @@ def read_info(folder) -> PatientInfo:
     Raises:
         ZooError: If the file is missing, or a field is missing or is not what it should be; the message names them.
     """
-    path = folder / "Info.cfg"
+    path = folder / INFO_FILE
     if not path.exists():
         raise ZooError(f"{path}: not found; expected the fields ED, ES, Group, Height, Weight")
-    lines = path.read_bytes().decode(errors="replace").splitlines()
+    lines = read_text(path).splitlines()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     if missing := [name for name in ("ED", "ES", "Group", "Height", "Weight") if not fields.get(name)]:
         raise ZooError(f"{path}: missing {', '.join(missing)}; expected lines such as 'ED: 1'")
@@ -133,17 +136,19 @@ def read_cine(folder, info: PatientInfo, like: Volume) -> dict[int, Volume] | No
         raise ZooError(f"{path}: {len(series.voxels)} frames; Info.cfg says ED is {info.ed} and ES is {info.es}")
     if series.voxels.shape[1:] != like.voxels.shape:
         raise ZooError(f"{path}: shape {series.voxels.T.shape}; expected {like.voxels.T.shape} and time")
-    return {i: Volume(voxels, series.spacing, series.thickness) for i, voxels in enumerate(series.voxels, start=1)}
+    return {i + 1: series.frame(i) for i in range(series.num_frames)}
 
 
 def _find(folder, stem: str):
-    return next((path for ending in (".nii.gz", ".nii") if (path := folder / (stem + ending)).exists()), None)
+    wanted = [f"{stem}{ending}".lower() for ending in (".nii.gz", ".nii")]
+    return next((path for path in folder.iterdir() if path.name.lower() in wanted), None)
 
 
 def _read_mask(path, image: Volume) -> np.ndarray:
-    voxels = read_nifti(path).voxels
-    if voxels.shape != image.voxels.shape:
-        raise ZooError(f"{path}: mask of shape {voxels.T.shape}; expected its image's {image.voxels.T.shape}")
+    mask = read_nifti(path)
+    if (why := mask.lies_on(image)) is not None:
+        raise ZooError(f"{path}: mask of {why}")
+    voxels = mask.voxels
     labels = np.unique(voxels)
     if not np.isin(labels, [0, 1, 2, 3]).all():
         raise ZooError(f"{path}: mask has the values {labels[:6].tolist()}; expected 0 to 3")

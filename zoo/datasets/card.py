@@ -6,6 +6,8 @@ from collections import Counter
 import datasets
 from huggingface_hub import DatasetCardData
 
+from zoo.datasets.report import report_text
+
 _CARD = """\
 # {name}, preset `{preset}`
 
@@ -32,7 +34,7 @@ splits = datasets.load_dataset("…")  # this folder, or the id of this repo
 
 Fingerprint of pixels, columns and splits: `{fingerprint}`
 
-{notes}## Licence and citation
+{report}{notes}## Licence and citation
 
 Licence: `{license}`. {citation}
 """
@@ -63,6 +65,7 @@ def dataset_card(dataset: datasets.DatasetDict, info: dict, data_files: dict[str
     patients = [f"Patients of `{s}`: {', '.join(p['patient_ids'])}." for s, p in info["splits"].items() if by_patient]
     notes = [f"- the same images: {', '.join(group)}" for group in info["duplicates"]]
     notes += [f"- left out: {entry.get('patient_id') or entry['item']}: {entry['reason']}" for entry in info["skipped"]]
+    report = report_text(info).splitlines()
     body = _CARD.format(
         **{key: info[key] for key in ("name", "preset", "fingerprint", "license")},
         citation=f"Please cite: {info['citation']}" if info["citation"] else "",
@@ -71,6 +74,7 @@ def dataset_card(dataset: datasets.DatasetDict, info: dict, data_files: dict[str
         or f"Divided by {'lesion' if 'lesion_id' in features else 'image'}; identical images share a split.",
         columns="\n".join(f"- `{name}`: {_describe(feature)}" for name, feature in features.items()),
         preprocessing="\n".join(f"- {key}: {json.dumps(value)}" for key, value in info["preprocessing"].items()),
+        report="## What was taken for what\n\n" + "\n".join(f"- {line}" for line in report) + "\n\n" if report else "",
         notes="## Duplicates and omissions\n\n" + "\n".join(notes) + "\n\n" if notes else "",
     )
     return f"---\n{head.to_yaml()}\n---\n\n{body}"

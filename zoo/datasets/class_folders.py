@@ -7,11 +7,15 @@ import datasets
 
 from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.pictures import ENDINGS, content_hash, read_mask, read_picture, square
+from zoo.datasets.classes import chosen
+from zoo.datasets.kinds import ENDINGS, PICTURES
+from zoo.datasets.layouts import Entry, Layout
+from zoo.datasets.pictures import content_hash, read_masks, read_pages, square
 from zoo.datasets.presets import get_preset
+from zoo.datasets.report import make_report
 from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import find_files, open_source, read_all
-from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
+from zoo.datasets.splits import divide, find_duplicates
 from zoo.errors import ZooError
 from zoo.sources import MEDNIST
 
@@ -42,12 +46,13 @@ def build_mednist(
         ZooError: If there are no class folders, one that is asked for is not among them, or a picture is unusable.
     """
     preset = get_preset(preset, "mednist")
-    files = find_files(open_source(source, "class folders such as Hand/*.jpeg"), ENDINGS)
+    files = find_files(open_source(source, "class folders such as Hand/*.jpeg"), ENDINGS[PICTURES])
     if not files or any(len(PurePosixPath(name).parts) == 1 for name in files):
         raise ZooError(f"{source}: no MedNIST; expected class folders such as Hand/*.jpeg")
     folders = sorted({PurePosixPath(name).parts[0] for name in files})
-    classes = check_classes(classes, folders, source)
+    classes = chosen(classes, folders, source)
     files = {name: path for name, path in files.items() if PurePosixPath(name).parts[0] in classes}
+    entries = {name: Entry(name, label=PurePosixPath(name).parts[0]) for name in files}
     info = {
         "name": "MedNIST",
         "preset": preset.name,
@@ -57,69 +62,92 @@ def build_mednist(
     }
     look = {"size": preset.size, "channels": preset.channels, "crop": preset.crop}
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
-    return build_pictures(files, info, title=f"MedNIST to {preset.name}", **look, **how)
-
-
-def check_classes(classes: list[str] | None, known: list[str], source: str | os.PathLike) -> list[str]:
-    """The classes that are asked for, in the order of the known ones; all of them where `classes` is `None`.
-
-    Raises:
-        ZooError: If one is unknown.
-    """
-    if unknown := sorted(set(classes or []) - set(known)):
-        raise ZooError(f"classes: {source} has no {unknown[0]!r}; expected some of {', '.join(known)}")
-    return [name for name in known if classes is None or name in classes]
+    layout = Layout(entries, {"class": "the folder"})
+    return build_pictures(files, info, title=f"MedNIST to {preset.name}", layout=layout, **look, **how)
 
 
 def build_pictures(
-    files: dict, info: dict, *, size: int, channels: int, crop: int | None = None, masks: dict | None = None, **how
+    files: dict,
+    info: dict,
+    *,
+    size: int,
+    channels: int,
+    crop: int | None = None,
+    layout: Layout,
+    masks: dict[str, str] | None = None,
+    classes: list[str] | None = None,
+    **how,
 ) -> BuiltDataset:
     """Builds a dataset of pictures, with a `label` where all of them lie in class folders.
 
+    Every page of a file is a picture. Pages of a file, files of a patient and identical pictures share a split.
+
     Args:
-        files: Paths by their name relative to the source; the first folder in the name is the class.
+        files: Paths by their name relative to the source.
         info: Name, preset, seed, license and citation.
         size: Side of the stored pictures.
         channels: 1 for grey, 3 for colour.
         crop: Side in pixels of the central square that is resized; `None` takes the largest one.
-        masks: The path of each file's mask, if there are masks.
+        layout: Class, patient and split of each picture.
+        masks: The name of each picture's mask, if there are masks.
+        classes: The labels to take; `None` takes all.
         **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
-        ZooError: If a picture or mask is unusable, or some lie in class folders and some do not.
+        ZooError: If a picture or mask is unusable, or a class is unknown.
     """
-    folder = {name: parts[0] if len(parts := PurePosixPath(name).parts) > 1 else None for name in files}
-    classes = sorted(set(folder.values()) - {None})
-    if classes and None in folder.values():
-        loose = next(name for name in files if folder[name] is None)
-        raise ZooError(f"{loose}: lies beside class folders ({', '.join(classes[:5])}); expected all pictures in them")
+    entries, masks = layout.entries, masks or {}
+    names = sorted({entry.label for entry in entries.values() if entry.label})
+    if classes is not None:
+        names = chosen(classes, names, how["source"])
+        entries = {name: entry for name, entry in entries.items() if entry.label in names}
+    has_people = bool(entries) and all(entry.patient for entry in entries.values())
 
     def read(name):
         path = files[name]
-        picture = read_picture(path, channels)
-        try:
-            row = {"image": png.encode(square(picture, size, crop))}
-        except ZooError as error:
-            raise ZooError(f"{path}: {error}") from error
-        if masks:
-            mask = read_mask(masks[name])
-            if mask.size != picture.size:
-                raise ZooError(f"{masks[name]}: mask of {mask.size} pixels; expected its image's {picture.size}")
-            row["mask"] = png.encode(square(mask, size, crop, nearest=True))
-        return content_hash(picture), row
+        pages = read_pages(path, channels)
+        labels = read_masks(files[masks[name]]) if name in masks else [None] * len(pages)
+        if len(labels) != len(pages):
+            raise ZooError(f"{files[masks[name]]}: mask of {len(labels)} pages; expected its image's {len(pages)}")
+        rows = []
+        for picture, mask in zip(pages, labels, strict=True):
+            try:
+                row = {"image": png.encode(square(picture, size, crop))}
+            except ZooError as error:
+                raise ZooError(f"{path}: {error}") from error
+            if masks:
+                if mask is not None and mask.size != picture.size:
+                    where = files[masks[name]]
+                    raise ZooError(f"{where}: mask of {mask.size} pixels; expected its image's {picture.size}")
+                row["mask"] = None if mask is None else png.encode(square(mask, size, crop, nearest=True))
+            rows.append(row)
+        return [content_hash(picture) for picture in pages], rows
 
-    pictures, skipped = read_all(read, {name: name for name in files}, **how)
-    duplicates = find_duplicates({name: [content] for name, (content, _) in pictures.items()})
-    split_of = split_groups({name: folder[name] for name in pictures}, FRACTIONS, info["seed"], together=duplicates)
+    pictures, skipped = read_all(read, {name: name for name in entries}, **how)
+    duplicates = find_duplicates({name: contents for name, (contents, _) in pictures.items()})
+    duplicates, skipped = _untangled(duplicates, entries, pictures, skipped)
+    together = duplicates
+    if has_people:
+        of = {name: [("content", *each) for each in pictures[name][0]] for name in pictures}
+        together = find_duplicates({name: [*of[name], ("patient", entries[name].patient)] for name in pictures})
+    split_of = divide({name: (entries[name].split, entries[name].label) for name in pictures}, together, info["seed"])
 
     features = datasets.Features({"image": datasets.Image(), **({"mask": datasets.Image()} if masks else {})})
-    if classes:
-        features["label"] = datasets.ClassLabel(names=classes)
+    if names:
+        features["label"] = datasets.ClassLabel(names=names)
+    if has_people:
+        features["patient_id"] = datasets.Value("string")
     rows = {split: [] for split in SPLITS}
-    for name, (_, row) in pictures.items():
-        if classes:
-            row["label"] = classes.index(folder[name])
-        rows[split_of[name]].append(row)
+    for name, (_, pages) in pictures.items():
+        for row in pages:
+            if names:
+                row["label"] = names.index(entries[name].label)
+            if has_people:
+                row["patient_id"] = entries[name].patient
+            rows[split_of[name]].append(row)
+    notes = [
+        (name, f"has {len(pages)} pages, each a picture") for name, (_, pages) in pictures.items() if len(pages) > 1
+    ]
     info = info | {
         "duplicates": duplicates,
         "skipped": skipped,
@@ -130,5 +158,16 @@ def build_pictures(
             "images": "bilinear, antialiased",
             **({"masks": "nearest neighbour"} if masks else {}),
         },
+        "report": make_report(rows, layout.rules, layout.aside, notes),
     }
     return assemble(rows, features, info)
+
+
+def _untangled(duplicates: list[list[str]], entries: dict, pictures: dict, skipped: list[dict]) -> tuple[list, list]:
+    """Leaves pictures out that are also in the test split of a divided source."""
+    for group in duplicates:
+        if tested := [name for name in group if entries[name].split == "test"]:
+            for name in sorted(set(group) - set(tested)):
+                del pictures[name]
+                skipped = [*skipped, {"item": name, "reason": f"same image as {tested[0]} of the test split"}]
+    return duplicates, skipped

@@ -1,74 +1,252 @@
-"""Reading DICOM series: files are grouped by their headers, slices ordered by position."""
+"""One DICOM file: its images and where each lies, classic, multi-frame or enhanced."""
 
-import io
-from collections import defaultdict
+from dataclasses import dataclass, field
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 
-from zoo.datasets.nifti import Volume
+from zoo.datasets.content import read_bytes
 from zoo.errors import ZooError
 
-
-def read_dicom(path) -> pydicom.Dataset:
-    """Reads one grey, single-frame DICOM image, pixels included.
-
-    Raises:
-        ZooError: If the file is no such image, or a field that gives the geometry is missing.
-    """
-    try:
-        header = pydicom.dcmread(io.BytesIO(path.read_bytes()))
-        shape = header.pixel_array.shape  # decoded here, in the thread that reads the file, and kept by pydicom
-    except (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, RuntimeError, KeyError) as error:
-        raise ZooError(f"{path}: no readable DICOM image ({str(error).splitlines()[0]})") from error
-    if missing := [name for name in ("SeriesInstanceUID", "PixelSpacing") if name not in header]:
-        raise ZooError(f"{path}: missing {', '.join(missing)}; expected an image with its geometry")
-    if len(shape) != 2:
-        raise ZooError(f"{path}: pixels of shape {shape}; expected one grey frame")
-    return header
+TIMES = ("TriggerTime", "TemporalPositionIdentifier", "AcquisitionTime", "InstanceNumber")
+DEFLATED = "1.2.840.10008.1.2.1.99"
+LOCALIZERS = ("LOCALIZER", "SCOUT", "SURVEY")
+# What decodes a transfer syntax that plain pydicom cannot: an extra of this package
+_EXTRAS = {"JPEG 2000": "dicom", "RLE": "dicom", "JPEG": "dicom-jpeg"}
 
 
-def group_series(headers: dict[str, pydicom.Dataset]) -> list[list[str]]:
-    """Names of the files of each series (SeriesInstanceUID), in the order of their slices."""
-    series = defaultdict(list)
-    for name, header in headers.items():
-        series[str(header.SeriesInstanceUID)].append(name)
-    return [sorted(names, key=lambda name: (_position(headers[name]), name)) for names in series.values()]
-
-
-def _position(header: pydicom.Dataset) -> tuple[float, int]:
-    """Where a slice lies along the normal of its plane (mm), then its number: cine frames share a position."""
-    position, axes = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
-    along = 0.0
-    if position and axes:
-        along = float(np.dot(np.cross(axes[:3], axes[3:]).astype(float), np.asarray(position, dtype=float)))
-    return round(along, 3), int(header.get("InstanceNumber") or 0)
-
-
-def to_volume(headers: list[pydicom.Dataset], name: str) -> Volume:
-    """Stacks a series; rescale slope and intercept are applied, MONOCHROME1 is inverted.
+@dataclass
+class Image:
+    """One frame of a file, without its pixels.
 
     Args:
-        headers: The slices in their order.
-        name: Of the series, for the error message.
+        index: Of the frame in the file.
+        position: Of its first pixel, in mm to the patient's left, back and head; `None` if it is not given.
+        axes: Along its rows (as columns count) and along its columns; `None` likewise.
+        spacing: Of rows and columns in mm.
+        thickness: `SpacingBetweenSlices`, else `SliceThickness`, in mm; `None` if neither is given.
+        times: What may tell the frames of a cine series apart, by field.
+        scale: Slope and intercept.
+    """
+
+    index: int
+    position: np.ndarray | None
+    axes: np.ndarray | None
+    spacing: tuple[float, float]
+    thickness: float | None
+    times: dict[str, float]
+    scale: tuple[float, float]
+
+
+@dataclass
+class File:
+    """One DICOM file with images, without its pixels.
+
+    Args:
+        path: A `pathlib.Path` or `zipfile.Path`.
+        name: Its name relative to the source.
+        patient, study, series, uid: The identifiers; empty if they are not given.
+        number: `SeriesNumber`.
+        title: `SeriesDescription`, else `ProtocolName`.
+        shape: Rows and columns.
+        inverted: Whether larger numbers are darker.
+        images: Its frames.
+    """
+
+    path: object
+    name: str
+    patient: str
+    study: str
+    series: str
+    uid: str
+    number: float
+    title: str
+    shape: tuple[int, int]
+    inverted: bool
+    images: list[Image] = field(default_factory=list)
+
+
+class SetAside(ZooError):
+    """A file that is in order and yet no image of a stack: a directory, a report, a localizer."""
+
+
+def read_header(path, name: str | None = None) -> File:
+    """Reads all of a DICOM file but its pixels.
+
+    Args:
+        path: A `pathlib.Path` or `zipfile.Path`.
+        name: Its name relative to the source; the path if `None`.
 
     Raises:
-        ZooError: If the slices are not of one shape.
+        SetAside: If it holds no image, or that of a localizer.
+        ZooError: If it is no DICOM file, holds colours or a mosaic, or a field that gives the geometry is missing or
+            is not what it should be.
     """
-    shapes = {header.pixel_array.shape for header in headers}
-    if len(shapes) > 1:
-        raise ZooError(f"{name}: slices of shapes {sorted(shapes)}; expected one shape in a series")
-    voxels = np.stack(
-        [
-            header.pixel_array.astype(np.float32) * float(header.get("RescaleSlope", 1))
-            + float(header.get("RescaleIntercept", 0))
-            for header in headers
-        ]
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            data = pydicom.dcmread(file, stop_before_pixels=True)
+            syntax = data.file_meta.get("TransferSyntaxUID")
+    except Exception as error:  # pydicom raises what it stumbles on
+        raise _unreadable(path, error) from error
+    try:
+        return _read(data, syntax, path, name)
+    except ZooError:
+        raise
+    except Exception as error:  # values are parsed when they are asked for
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, error: Exception) -> ZooError:
+    reason = (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(": ")
+    return ZooError(f"{path}: no readable DICOM image ({reason})")
+
+
+def _read(data: pydicom.Dataset, syntax, path, name: str) -> File:
+    if "DirectoryRecordSequence" in data:
+        raise SetAside(f"{path}: is a DICOMDIR, a list of files")
+    if not data.get("SOPClassUID") and not data.get("Rows"):
+        raise ZooError(f"{path}: no readable DICOM image (nothing says what it is)")
+    if not data.get("Rows") or not data.get("Columns"):
+        raise SetAside(f"{path}: holds no image ({_class_of(data)})")
+    kind = [str(word).upper() for word in _list(data.get("ImageType"))]
+    title = str(data.get("SeriesDescription") or data.get("ProtocolName") or "").strip()
+    if "MOSAIC" in kind or (0x0019, 0x100A) in data and "SIEMENS" in str(data.get("Manufacturer", "")).upper():
+        raise ZooError(f"{path}: is a Siemens mosaic, many slices in one picture; expected one slice an image")
+    if any(word in LOCALIZERS for word in kind) or any(word.lower() in title.lower() for word in LOCALIZERS):
+        raise SetAside(f"{path}: is of a localizer")
+    if (data.get("SamplesPerPixel") or 1) != 1 or not str(
+        data.get("PhotometricInterpretation") or "MONOCHROME2"
+    ).startswith("MONOCHROME"):
+        raise ZooError(f"{path}: is in colours ({data.get('PhotometricInterpretation')}); expected one grey frame")
+    if not data.get("SeriesInstanceUID"):
+        raise ZooError(f"{path}: missing SeriesInstanceUID; expected an image with its geometry")
+    file = File(
+        path=path,
+        name=name,
+        patient=str(data.get("PatientID") or "").strip(),
+        study=str(data.get("StudyInstanceUID") or ""),
+        series=str(data.SeriesInstanceUID),
+        uid=str(data.get("SOPInstanceUID") or ""),
+        number=_number(data.get("SeriesNumber")) or 0.0,
+        title=title,
+        shape=(int(data.Rows), int(data.Columns)),
+        inverted=data.get("PhotometricInterpretation") == "MONOCHROME1",
     )
-    first = headers[0]
-    if first.get("PhotometricInterpretation") == "MONOCHROME1":
-        voxels = voxels.max() - voxels
-    rows, columns = (float(spacing) for spacing in first.PixelSpacing)
-    thickness = float(first.get("SpacingBetweenSlices") or first.get("SliceThickness") or 1)
-    return Volume(voxels, (rows, columns), thickness)
+    count = int(data.get("NumberOfFrames") or 1)
+    shared = _first(data, "SharedFunctionalGroupsSequence")
+    frames = list(data.get("PerFrameFunctionalGroupsSequence") or [])
+    if frames and len(frames) != count:
+        raise ZooError(f"{path}: describes {len(frames)} frames of {count}; expected all of them")
+    if not 1 <= count <= 10_000:
+        raise ZooError(f"{path}: NumberOfFrames is {count}; expected 1 to 10000")
+    for index in range(count):
+        groups = [*([frames[index]] if frames else []), *([shared] if shared else [])]
+        file.images.append(_image(data, groups, index, count, path))
+    return file
+
+
+def _image(data: pydicom.Dataset, groups: list, index: int, count: int, path) -> Image:
+    """One frame: what its own functional group says, else the shared one, else the file."""
+
+    def find(sequence: str, name: str):
+        for group in groups:
+            if (item := _first(group, sequence)) is not None and item.get(name) is not None:
+                return item.get(name)
+        return data.get(name)
+
+    def lengths(name: str, value, number: int) -> np.ndarray | None:
+        if value is None or value == "" or (value := _list(value)) == []:
+            return None
+        if len(value) != number or any(_number(part) is None for part in value):
+            raise ZooError(f"{path}: {name} has {len(value)} values; expected {number} numbers")
+        return np.array([_number(part) for part in value])
+
+    spacing = lengths("PixelSpacing", find("PixelMeasuresSequence", "PixelSpacing"), 2)
+    if spacing is None or not (spacing > 0).all():
+        raise ZooError(f"{path}: missing PixelSpacing; expected an image with its geometry")
+    position = lengths("ImagePositionPatient", find("PlanePositionSequence", "ImagePositionPatient"), 3)
+    axes = lengths("ImageOrientationPatient", find("PlaneOrientationSequence", "ImageOrientationPatient"), 6)
+    if axes is not None:
+        axes = axes.reshape(2, 3)
+        if not np.allclose(axes @ axes.T, np.eye(2), atol=0.02):
+            raise ZooError(f"{path}: ImageOrientationPatient is no pair of directions; expected unit vectors")
+    between = [_number(find("PixelMeasuresSequence", name)) for name in ("SpacingBetweenSlices", "SliceThickness")]
+    times = {name: _number(data.get(name)) for name in TIMES} if count == 1 else {}
+    times["TriggerTime"] = _number(
+        find("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime") or times.get("TriggerTime")
+    )
+    times["TemporalPositionIdentifier"] = _number(
+        find("FrameContentSequence", "TemporalPositionIndex") or times.get("TemporalPositionIdentifier")
+    )
+    if count > 1:
+        times["InstanceNumber"] = float(index)
+    slope, intercept = (
+        _number(find("PixelValueTransformationSequence", name)) for name in ("RescaleSlope", "RescaleIntercept")
+    )
+    return Image(
+        index=index,
+        position=position,
+        axes=axes,
+        spacing=(float(spacing[0]), float(spacing[1])),
+        thickness=next((value for value in between if value and value > 0), None),
+        times={name: times[name] for name in TIMES if times.get(name) is not None},
+        scale=(1.0 if slope in (None, 0.0) else slope, intercept or 0.0),
+    )
+
+
+def read_pixels(file: File, limit: int | None = None) -> np.ndarray:
+    """The frames of a file as they are shown: float32 `(frames, rows, columns)`, slope and intercept applied.
+
+    Raises:
+        ZooError: If they cannot be decoded; the message names the extra that would.
+    """
+    import io
+
+    frames, (rows, columns) = len(file.images), file.shape
+    if frames * rows * columns > (limit or 2**31):
+        raise ZooError(f"{file.path}: {frames} x {rows} x {columns} pixels; expected fewer")
+    content = read_bytes(file.path, limit)
+    syntax = None
+    try:
+        data = pydicom.dcmread(io.BytesIO(content))
+        syntax = data.file_meta.get("TransferSyntaxUID")
+        pixels = data.pixel_array
+    except Exception as error:
+        told = " ".join(str(error).split())
+        if syntax is not None and syntax.is_compressed and ("plugin" in told or "handler" in told or "depend" in told):
+            extra = next((extra for word, extra in _EXTRAS.items() if word in syntax.name), "dicom-jpeg")
+            raise ZooError(
+                f"{file.path}: is compressed as {syntax.name}, which needs another decoder; "
+                f"expected `pip install 'cardiac-mri-zoo[{extra}]'`"
+            ) from error
+        raise _unreadable(file.path, error) from error
+    pixels = pixels.reshape(-1, *pixels.shape[-2:])
+    if pixels.shape != (frames, rows, columns):
+        raise ZooError(f"{file.path}: pixels of shape {pixels.shape}; expected one grey frame of {rows}x{columns}")
+    slopes, intercepts = (np.float32([image.scale[part] for image in file.images])[:, None, None] for part in (0, 1))
+    return pixels.astype(np.float32) * slopes + intercepts
+
+
+def _class_of(data: pydicom.Dataset) -> str:
+    uid = data.get("SOPClassUID")
+    return getattr(uid, "name", None) or str(data.get("Modality") or "of no known kind")
+
+
+def _first(data, name: str):
+    sequence = data.get(name)
+    return sequence[0] if sequence else None
+
+
+def _list(value) -> list:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, pydicom.multival.MultiValue | list | tuple) else [value]
+
+
+def _number(value) -> float | None:
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return None
+    return value if np.isfinite(value) else None

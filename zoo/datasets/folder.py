@@ -1,100 +1,293 @@
-"""The user's own folder: pictures, NIfTI volumes or DICOM series."""
+"""The user's own folder: pictures, NIfTI, MetaImage or NRRD volumes, or DICOM series."""
 
 import os
 import re
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
+from zoo.datasets.acdc_files import INFO_FILE, read_info
 from zoo.datasets.built import BuiltDataset
 from zoo.datasets.class_folders import build_pictures
-from zoo.datasets.pictures import ENDINGS
+from zoo.datasets.dicom_folder import dicom_scans, hash_ids
+from zoo.datasets.itk import read_itk
+from zoo.datasets.kinds import DICOM, ITK, NIFTI, PICTURES, VOLUMES, companion, is_data, kind_of
+from zoo.datasets.layouts import Layout, read_layout, says_something
+from zoo.datasets.nifti import read_nifti
+from zoo.datasets.placement import CENTERS, Segmenter
+from zoo.datasets.presets import PRESETS
+from zoo.datasets.scans import Look, Scan
+from zoo.datasets.schema import PHASES
 from zoo.datasets.sources import find_files, open_source
-from zoo.datasets.volumes import build_volumes
+from zoo.datasets.tables import labels_for, read_labels
+from zoo.datasets.volumes import build_volumes, with_preset
 from zoo.errors import ZooError
 
-LAYOUT = "pictures (.png, .jpg, …), NIfTI volumes (.nii, .nii.gz) or DICOM series (.dcm), one kind only"
+LAYOUT = "pictures (.png, .jpg, …), volumes (.nii, .nii.gz, .mha, .nrrd) or DICOM series (.dcm), one kind only"
 
 
 def build_folder(
     source: str | os.PathLike,
     *,
+    preset: str | None = None,
     size: int = 64,
     channels: int = 1,
     spacing: float | None = None,
+    center: str | None = None,
+    classes: list[str] | None = None,
+    phases: list[str] | None = None,
+    labels: str | os.PathLike | None = None,
+    mask_labels: dict[int, int] | None = None,
+    frames: str | list[int] | None = None,
+    folders: str | None = None,
+    segment: Segmenter | None = None,
+    predict_masks: bool = False,
+    keep_ids: bool = False,
     skip_bad: bool = False,
     num_proc: int = 2,
     seed: int = 0,
     progress: bool = True,
 ) -> BuiltDataset:
-    """Builds a dataset from any folder or zip file of pictures, NIfTI volumes (2D or 3D) or DICOM series.
+    """Builds a dataset from any folder or zip file of pictures, volumes (2D, 3D or cine) or DICOM series.
 
-    Pictures in class folders get a `label`, and identical ones share a split. Volumes become their slices, windowed
-    between the volume's 0.5 and 99.5 percentiles and divided by patient: of NIfTI the first folder below the source, or
-    the file itself if there is none; of DICOM the PatientID, which is not stored: patients get numbers.
-
-    Pictures and NIfTI volumes may have masks: of `NAME.png` the file `NAME_gt.png` beside it, of `NAME.nii.gz`
-    `NAME_gt.nii.gz`, as ACDC has them and `cardiac-zoo generate --with-masks` writes them.
+    Files are known by their content, their roles by their names (`zoo.datasets.layouts`); `info["report"]` says what
+    was taken for what. Pictures in class folders get a `label`, and identical ones share a split. Volumes become their
+    slices, turned to the patient's axes, windowed between the volume's 0.5 and 99.5 percentiles and divided by patient.
+    A patient of DICOM is a PatientID, of which a salted hash is stored, or a folder where it is blank.
 
     Args:
         source: The folder or zip file.
+        preset: `acdc-64`, `acdc-128` or `acdc-180`: size, spacing, window and centre as models of it were trained on.
         size: Side of the stored images in pixels.
         channels: 1 for grey, 3 for colour, which only pictures have.
-        spacing: Pixel side of the stored grid in mm, around the image centre, for volumes; `None` fits the largest
-            central square into `size`.
+        spacing: Pixel side of the stored grid in mm, for volumes; `None` fits the largest central square into `size`.
+        center: Of the grid, `"masks"`, `"segmenter"`, `"motion"` or `"image"`; `None` takes the first of them that a
+            patient's data allow where a spacing is given, else the image's.
+        classes: The pathologies, or labels of pictures, to take; `None` takes all.
+        phases: `["ED"]` or `["ES"]`; `None` takes all frames.
+        labels: A CSV file: a column of patients or files; pathology, phase and frame (from 1); further columns.
+        mask_labels: The label (0 background, 1 right ventricle, 2 myocardium, 3 left ventricle) of each value of the
+            masks; several values may become one.
+        frames: Of cine series: `"all"`, `"ed-es"` (by the largest and smallest cavity), or numbers from 1.
+        folders: What folders are whose names may mean either: `"patients"` or `"classes"`.
+        segment: Labels slices, see `zoo.datasets.placement`; finds hearts and phases where there are no masks.
+        predict_masks: Stores the segmenter's masks where there are none.
+        keep_ids: Stores DICOM's PatientIDs as they are.
         skip_bad: Leaves unusable files out and lists them in `info["skipped"]`, instead of raising.
         num_proc: Files read at the same time.
-        seed: Of the division 80/10/10 into `train`, `validation` and `test`.
+        seed: Of the division 80/10/10 into `train`, `validation` and `test`, where folders do not divide.
         progress: Shows a progress bar.
 
     Raises:
-        ZooError: If the source holds no or several kinds of files, masks of some images alone, or an unusable file.
+        ZooError: If the source holds no or several kinds of files, names may mean two things, masks of some images
+            alone, or an unusable file.
     """
-    if size < 1 or channels not in (1, 3) or (spacing is not None and not 0 < spacing < float("inf")):
-        raise ZooError(f"size {size}, channels {channels}, spacing {spacing}: expected size > 0, 1 or 3, mm > 0")
-    files = find_files(open_source(source, LAYOUT))
-    kinds = {name: kind for name, path in files.items() if (kind := kind_of(path))}
-    if len(set(kinds.values())) != 1:
-        raise ZooError(
-            f"{source}: holds {' and '.join(sorted(set(kinds.values()))) or 'nothing usable'}; expected {LAYOUT}"
-        )
-    files, kind = {name: files[name] for name in kinds}, next(iter(kinds.values()))
-    masks = {}
-    if kind != "DICOM":
-        masks = {name: files.pop(mask_name(name)) for name in kinds if mask_name(name) in files}
-    if masks and (without := sorted(files.keys() - masks.keys())):
-        raise ZooError(f"{without[0]}: has no {mask_name(without[0])}; expected masks of all images or of none")
+    _check(size, channels, spacing, center, phases, folders, predict_masks, segment)
+    kinds, files, aside = _sorted_by_kind(source)
+    kind = _one_kind(kinds, source)
     info = {
-        "name": Path(source).resolve().stem,
-        "preset": f"folder-{size}",
+        "name": Path(source).resolve().stem or "folder",
+        "preset": preset or f"folder-{size}",
         "seed": seed,
         "license": "unknown",
         "citation": "",
     }
     how = {"source": source, "num_proc": num_proc, "skip_bad": skip_bad, "progress": progress}
     how["title"] = f"{kind} to {size} pixels"
-    if kind == "pictures":
-        if spacing is not None:
+    if kind == PICTURES:
+        if spacing is not None or preset is not None:
             raise ZooError(f"{source}: pictures have no millimetres; expected no spacing")
-        return build_pictures(files, info, size=size, channels=channels, masks=masks, **how)
+        if frames is not None or phases is not None or segment is not None or mask_labels is not None:
+            raise ZooError(f"{source}: pictures have no frames, phases and heart; expected none of those options")
+        layout = read_layout(list(kinds), PICTURES, folders)
+        layout.aside += aside
+        if labels is not None:
+            _label_pictures(layout, labels)
+        masks = _complete_masks(layout)
+        return build_pictures(
+            files, info, size=size, channels=channels, layout=layout, masks=masks, classes=classes, **how
+        )
     if channels != 1:
         raise ZooError(f"{source}: {kind} is grey; expected 1 channel")
-    return build_volumes(files, kind, info, size=size, spacing=spacing, masks=masks, **how)
+    look = Look(
+        size=size,
+        spacing=spacing,
+        center=center,
+        segment=segment,
+        predict=predict_masks,
+        frames=frames,
+        phases=phases,
+        mask_labels=mask_labels,
+    )
+    if preset is not None:
+        if preset not in PRESETS or PRESETS[preset].source != "acdc":
+            raise ZooError(f"preset {preset!r}: expected acdc-64, acdc-128 or acdc-180 for a folder of volumes")
+        look = with_preset(look, PRESETS[preset])
+    if kind == DICOM:
+        scans, rules, skipped, together, uids = dicom_scans(kinds, files, aside, how)
+        info["ids"] = "kept" if keep_ids else "hashed"
+    else:
+        layout = read_layout(list(kinds), NIFTI, folders)
+        aside = layout.aside + aside
+        _complete_masks(layout)
+        scans, rules, skipped, together = _volume_scans(layout, kinds, files), layout.rules, [], []
+        _add_info_files(scans, files, rules)
+    if labels is not None:
+        skipped += _add_labels(scans, labels, rules, skip_bad)
+        scans = [scan for scan in scans if scan.name not in {entry["item"] for entry in skipped}]
+    if kind == DICOM and not keep_ids:
+        hash_ids(scans, together, uids)
+    how["title"] = f"{kind} to {look.size} pixels"
+    rest = {"rules": rules, "aside": aside, "skipped": skipped, "classes": classes, "together": together}
+    return build_volumes(scans, info, look, **rest, **how)
 
 
-def mask_name(name: str) -> str:
-    """What the mask of a picture or NIfTI file is called, `NAME_gt.png` or `NAME_gt.nii.gz`."""
-    return re.sub(r"(\.nii)?\.\w+$", r"_gt\g<0>", name)
+def _check(size, channels, spacing, center, phases, folders, predict_masks, segment) -> None:
+    if size < 1 or channels not in (1, 3) or (spacing is not None and not 0 < spacing < float("inf")):
+        raise ZooError(f"size {size}, channels {channels}, spacing {spacing}: expected size > 0, 1 or 3, mm > 0")
+    if center not in (None, *CENTERS):
+        raise ZooError(f"center {center!r}: expected one of {', '.join(CENTERS)}")
+    if folders not in (None, "patients", "classes"):
+        raise ZooError(f"folders {folders!r}: expected patients or classes")
+    if unknown := set(phases or []) - set(PHASES):
+        raise ZooError(f"phases: {min(unknown)!r} is none; expected ED or ES")
+    if (predict_masks or center == "segmenter") and segment is None:
+        raise ZooError("segment: expected a segmenter, which finds the heart and makes the masks")
 
 
-def kind_of(path) -> str | None:
-    """`"pictures"`, `"NIfTI"` or `"DICOM"` by a file's ending, or without one by DICOM's mark; `None` for others."""
-    name = path.name.lower()
-    if name.endswith(ENDINGS):
-        return "pictures"
-    if name.endswith((".nii", ".nii.gz")):
-        return "NIfTI"
-    if name.endswith((".dcm", ".ima")):
-        return "DICOM"
-    if "." not in name:
-        with path.open("rb") as file:
-            return "DICOM" if file.read(132)[128:] == b"DICM" else None
-    return None
+def _sorted_by_kind(source) -> tuple[dict[str, str], dict, list[dict]]:
+    """The kind of each image, all files, and what is set aside."""
+    files = find_files(open_source(source, LAYOUT), says_something=says_something)
+    kinds, aside = {}, []
+    for name, path in files.items():
+        if (kind := kind_of(path)) is not None:
+            kinds[name] = kind
+        elif not is_data(name) and PurePosixPath(name).name.lower() != INFO_FILE.lower():
+            aside.append({"item": name, "reason": "no image"})
+    return kinds, files, aside
+
+
+def _one_kind(kinds: dict[str, str], source) -> str:
+    found = set(kinds.values())
+    if found and found <= set(VOLUMES):
+        return NIFTI if NIFTI in found else ITK
+    if len(found) != 1:
+        raise ZooError(f"{source}: holds {' and '.join(sorted(found)) or 'nothing usable'}; expected {LAYOUT}")
+    return found.pop()
+
+
+def _complete_masks(layout: Layout) -> dict[str, str]:
+    """The masks of all images; an official split may be without, as test images often are.
+
+    Raises:
+        ZooError: If some images of a split have masks and some have none.
+    """
+    masks = {name: entry.mask for name, entry in layout.entries.items() if entry.mask}
+    with_masks = {layout.entries[name].split for name in masks}
+    without = [name for name, entry in layout.entries.items() if not entry.mask and entry.split in with_masks]
+    if without:
+        path = PurePosixPath(without[0])
+        name = str(path.with_name(re.sub(r"(\.nii)?(\.\w+)$", r"_gt\1\2", path.name)))
+        raise ZooError(f"{without[0]}: has no {name}; expected masks of all images or of none")
+    return masks
+
+
+def read_volume(path, kind: str, files: dict | None = None, name: str = "", limit: int | None = None):
+    """Reads one NIfTI, MetaImage or NRRD file, of 2 to 4 dimensions, turned to the patient's axes."""
+    if kind == ITK:
+        return read_itk(path, (2, 3, 4), files=files, limit=limit)
+    second = (files or {}).get(companion(name, files or {}))
+    return read_nifti(
+        path, (2, 3, 4), second=second if name.lower().endswith((".hdr", ".hdr.gz")) else None, limit=limit
+    )
+
+
+def _volume_scans(layout: Layout, kinds: dict[str, str], files: dict) -> list[Scan]:
+    def load(name, mask):
+        def read(each):
+            beside = {
+                other: path
+                for other, path in files.items()
+                if PurePosixPath(other).parent == PurePosixPath(each).parent
+            }
+            return read_volume(files[each], kinds[each], beside, each)
+
+        return read(name), None if mask is None else read(mask)
+
+    return [
+        Scan(
+            name,
+            entry.patient,
+            partial(load, name, entry.mask),
+            mask=entry.mask,
+            split=entry.split,
+            pathology=entry.label,
+            phase=entry.phase,
+            frame=entry.frame,
+        )
+        for name, entry in layout.entries.items()
+    ]
+
+
+def _add_info_files(scans: list[Scan], files: dict, rules: dict[str, str]) -> None:
+    """What ACDC's `Info.cfg` beside images says: group, phases, height and weight, in place."""
+    infos = {
+        str(PurePosixPath(name).parent): path
+        for name, path in files.items()
+        if PurePosixPath(name).name.lower() == INFO_FILE.lower()
+    }
+    for scan in scans:
+        if (path := infos.get(str(PurePosixPath(scan.name).parent))) is None:
+            continue
+        about = read_info(path.parent)
+        scan.pathology = about.pathology
+        scan.columns = {"height": about.height, "weight": about.weight}
+        phases = {about.ed: "ED", about.es: "ES"}
+        if scan.frame is None:
+            scan.phases = phases
+        else:
+            scan.phase = phases.get(scan.frame)
+        rules |= {"class": INFO_FILE, "phase": INFO_FILE}
+
+
+def _label_pictures(layout: Layout, path) -> None:
+    """The classes of pictures by a table of files or patients, in place."""
+    table, of_files = read_labels(path)
+    for name, picture in layout.entries.items():
+        entry = labels_for(table, of_files, picture.patient, name)
+        if entry is None or entry.pathology is None:
+            raise ZooError(f"{path}: has no class of {name}; expected one of every picture")
+        picture.label = entry.pathology
+    layout.rules["class"] = f"the table {Path(path).name}"
+
+
+def _add_labels(scans: list[Scan], path, rules: dict[str, str], skip_bad: bool) -> list[dict]:
+    """What a table says, in place; the scans that it does not name.
+
+    Raises:
+        ZooError: If it does not name a scan, or a column has the name of one of the dataset's own.
+    """
+    table, of_files = read_labels(path)
+    skipped, used = [], set()
+    for scan in scans:
+        entry = labels_for(table, of_files, scan.patient, scan.name)
+        if entry is None:
+            what = scan.name if of_files else scan.patient
+            if not skip_bad:
+                raise ZooError(
+                    f"{path}: has no line for {what}; expected one of every {'file' if of_files else 'patient'}"
+                )
+            skipped.append({"item": scan.name, "reason": f"{Path(path).name} has no line for it"})
+            continue
+        used.add(id(entry))
+        scan.pathology = entry.pathology or scan.pathology
+        scan.columns |= entry.columns
+        if entry.phases and scan.frame is not None:
+            scan.phase = entry.phases.get(scan.frame, scan.phase)
+        elif entry.phases:
+            scan.phases = dict(sorted(entry.phases.items()))
+        scan.phase = entry.phase or scan.phase
+    if not used:
+        example = scans[0].name if of_files else scans[0].patient
+        raise ZooError(f"{path}: names none of the scans; expected lines such as of {example}")
+    rules["class"] = f"the table {Path(path).name}"
+    return skipped

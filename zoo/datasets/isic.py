@@ -1,20 +1,20 @@
 """ISIC: dermoscopic images of HAM10000, malignant and benign, with lesion masks where they are at hand."""
 
-import csv
-import io
 import os
 
 import datasets
 import numpy as np
+from PIL import Image
 
 from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.class_folders import check_classes
-from zoo.datasets.pictures import content_hash, read_picture, square
+from zoo.datasets.classes import chosen
+from zoo.datasets.pictures import content_hash, is_binary_foreground, read_picture, square
 from zoo.datasets.presets import get_preset
 from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import open_source, read_all
 from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
+from zoo.datasets.tables import read_csv
 from zoo.errors import ZooError
 from zoo.sources import ISIC
 
@@ -50,7 +50,7 @@ def build_isic(
             field.
     """
     preset = get_preset(preset, "isic")
-    names = check_classes(classes, LABELS, source)
+    names = chosen(classes, LABELS, source)
     root = open_source(source, LAYOUT)
     entries = [entry for entry in read_metadata(root) if entry["label"] not in LABELS or entry["label"] in names]
     has_masks = (root / "masks").is_dir()
@@ -120,13 +120,7 @@ def read_metadata(root) -> list[dict[str, str]]:
     Raises:
         ZooError: If the file or one of its columns is missing, or an image is named twice.
     """
-    path = root / "metadata.csv"
-    if not path.exists():
-        raise ZooError(f"{path}: not found; expected {LAYOUT}")
-    reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig", errors="replace")))
-    if missing := [name for name in ("image_id", "lesion_id", "dx", "label") if name not in (reader.fieldnames or ())]:
-        raise ZooError(f"{path}: missing column {', '.join(missing)}; expected {LAYOUT}")
-    return list(reader)
+    return read_csv(root / "metadata.csv", ("image_id", "lesion_id", "dx", "label"), LAYOUT)
 
 
 def lesion_mask(folder, image_id: str, image_size: tuple[int, int], preset) -> np.ndarray | None:
@@ -138,7 +132,7 @@ def lesion_mask(folder, image_id: str, image_size: tuple[int, int], preset) -> n
     path = folder / f"{image_id}_segmentation.png"
     if not path.exists():
         return None
-    mask = read_picture(path, 1)
+    mask = Image.fromarray(is_binary_foreground(np.asarray(read_picture(path, 1))).astype(np.uint8))
     if mask.size != image_size:
         raise ZooError(f"{path}: mask of {mask.size} pixels; expected its image's {image_size}")
-    return (square(mask, preset.size, preset.crop, nearest=True) > 127).astype(np.uint8)
+    return square(mask, preset.size, preset.crop, nearest=True)

@@ -7,6 +7,7 @@ from tqdm.auto import tqdm
 
 from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
+from zoo.datasets.classes import chosen
 from zoo.datasets.phantom_heart import DISEASES, Heart, Sections
 from zoo.datasets.presets import Preset, get_preset
 from zoo.datasets.resample import intensity_window
@@ -25,7 +26,13 @@ FEATURES = datasets.Features(
 
 
 def build_phantom(
-    preset: str = "phantom-64", *, num_patients: int = 100, seed: int = 0, progress: bool = True
+    preset: str = "phantom-64",
+    *,
+    num_patients: int = 100,
+    classes: list[str] | None = None,
+    phases: list[str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
 ) -> BuiltDataset:
     """Builds a set of synthetic patients, each with an ED and an ES stack of 7 to 10 slices.
 
@@ -37,6 +44,8 @@ def build_phantom(
     Args:
         preset: `phantom-64`.
         num_patients: At least 1; divided about 64/16/20 into `train`, `validation` and `test` within each pathology.
+        classes: The pathologies to take of these patients; `None` takes all five.
+        phases: `["ED"]` or `["ES"]`; `None` takes both.
         seed: Of the patients and of the division.
         progress: Shows a progress bar.
 
@@ -46,13 +55,19 @@ def build_phantom(
     preset = get_preset(preset, "phantom")
     if num_patients < 1:
         raise ZooError(f"num_patients {num_patients}: expected at least 1")
+    classes = chosen(classes, PATHOLOGIES, preset.name)
+    kept = [PHASES.index(phase) for phase in chosen(phases, PHASES, preset.name, "phases")]
     pathology_of = {f"phantom{i:03d}": PATHOLOGIES[i % len(PATHOLOGIES)] for i in range(num_patients)}
     split_of = split_groups(pathology_of, {"test": 0.2, "validation": 0.16, "train": 0.64}, seed)
     rows = {split: [] for split in SPLITS}
     patients = tqdm(pathology_of.items(), preset.name, unit="patient", disable=not progress)
     for index, (patient, pathology) in enumerate(patients):
+        if pathology not in classes:
+            continue
         for row in patient_rows(pathology, preset, np.random.default_rng([seed, index])):
-            rows[split_of[patient]].append({"patient_id": patient, **row})
+            if row["phase"] in kept:
+                row["pathology"] = classes.index(pathology)
+                rows[split_of[patient]].append({"patient_id": patient, **row})
     info = {
         "name": "Cardiac phantom",
         "preset": preset.name,
@@ -69,7 +84,8 @@ def build_phantom(
             "num_patients": num_patients,
         },
     }
-    return assemble(rows, FEATURES, info)
+    features = datasets.Features({**FEATURES, "pathology": datasets.ClassLabel(names=classes)})
+    return assemble(rows, features, info)
 
 
 def patient_rows(pathology: str, preset: Preset, rng: np.random.Generator) -> list[dict]:

@@ -6,42 +6,89 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageSequence
 
 from zoo import png
+from zoo.datasets.content import read_bytes
+from zoo.datasets.kinds import ENDINGS, PICTURES
 from zoo.datasets.resample import intensity_window
 from zoo.errors import ZooError
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MOST_PAGES = 10_000
+MOST_LABELS = 32  # distinct values of a mask
 
 
-def read_picture(path, channels: int) -> Image.Image:
-    """Reads a picture as 8-bit grey (1 channel) or RGB (3).
+def read_pages(path, channels: int, limit: int | None = None) -> list[Image.Image]:
+    """Reads all pages of a picture as 8-bit grey (1 channel) or RGB (3); most files have one.
 
-    One of more than 8 bits a pixel is scaled from its least to its largest value.
+    Pages of more than 8 bits a pixel, however few of them are used, are scaled from the least to the largest value of
+    the file.
 
     Raises:
-        ZooError: If it cannot be read.
+        ZooError: If it cannot be read, or its pages differ in size.
     """
-    with _readable(path, f"one of {', '.join(ENDINGS)}"):
-        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(path.read_bytes())))
-        if picture.mode.startswith(("I", "F")):  # Pillow would clip these at 255
-            picture = Image.fromarray(png.to_uint8(intensity_window(np.asarray(picture), (0, 100))))
-        return picture.convert("L" if channels == 1 else "RGB")
+    with _readable(path, f"one of {', '.join(ENDINGS[PICTURES])}"):
+        pages = _pages(path, limit)
+        if any(page.mode.startswith(("I", "F")) for page in pages):  # Pillow would clip these at 255
+            deep = intensity_window(np.stack([np.asarray(page) for page in pages]), (0, 100))
+            pages = [Image.fromarray(page) for page in png.to_uint8(deep)]
+        return [page.convert("L" if channels == 1 else "RGB") for page in pages]
 
 
-def read_mask(path) -> Image.Image:
-    """Reads a mask as the labels that it stores: 8 bits, grey or with a palette, whose colours play no part.
+def read_picture(path, channels: int, limit: int | None = None) -> Image.Image:
+    """Reads a picture of one page as 8-bit grey or RGB.
+
+    Raises:
+        ZooError: If it cannot be read, or has several pages.
+    """
+    pages = read_pages(path, channels, limit)
+    if len(pages) > 1:
+        raise ZooError(f"{path}: has {len(pages)} pages; expected one")
+    return pages[0]
+
+
+def read_masks(path) -> list[Image.Image]:
+    """Reads the pages of a mask as the labels that it stores, whose colours play no part.
+
+    A mask of 0 and 255 is one of 0 and 1.
 
     Raises:
         ZooError: If it cannot be read or stores something else.
     """
     with _readable(path, "a mask"):
-        mask = Image.open(io.BytesIO(path.read_bytes()))
-        labels = np.asarray(mask)
-    if mask.mode not in ("L", "P"):
-        raise ZooError(f"{path}: mask of mode {mask.mode}; expected 8-bit labels, grey or with a palette")
-    return Image.fromarray(labels)
+        pages = _pages(path)
+        arrays = [np.asarray(page).astype(np.int64) for page in pages]
+    for index, page in enumerate(pages):
+        if arrays[index].ndim == 3 and page.mode in ("RGB", "RGBA", "LA"):  # grey, written in three channels
+            colours = arrays[index][..., :-1] if page.mode in ("RGBA", "LA") else arrays[index]
+            if (colours == colours[..., :1]).all():
+                arrays[index] = colours[..., 0]
+        if arrays[index].ndim != 2 or page.mode.startswith("F"):
+            raise ZooError(f"{path}: mask of mode {page.mode}; expected 8-bit labels, grey or with a palette")
+    values = np.unique(np.concatenate([array.ravel() for array in arrays]))
+    if values.min() < 0 or values.max() > 255:
+        raise ZooError(f"{path}: mask has values from {values.min()} to {values.max()}; expected labels from 0 to 255")
+    if (values == 255).any() and all(value <= 16 or value >= 239 for value in values):  # lossy edges included
+        arrays = [(array > 127).astype(np.int64) for array in arrays]
+    elif len(values) > MOST_LABELS:
+        raise ZooError(f"{path}: mask has {len(values)} different values; expected labels, stored without loss")
+    return [Image.fromarray(array.astype(np.uint8)) for array in arrays]
+
+
+def is_binary_foreground(mask: np.ndarray) -> np.ndarray:
+    """Foreground of a mask of two values: of 0 and 1 as of 0 and 255, whose lossy edges are cut at a half."""
+    return mask > 127 if mask.max(initial=0) > 127 else mask > 0
+
+
+def _pages(path, limit: int | None = None) -> list[Image.Image]:
+    with Image.open(io.BytesIO(read_bytes(path, limit))) as picture:
+        count = getattr(picture, "n_frames", 1)
+        if count > MOST_PAGES:
+            raise ZooError(f"{path}: has {count} pages; expected at most {MOST_PAGES}")
+        pages = [ImageOps.exif_transpose(page).copy() for page in ImageSequence.Iterator(picture)]
+    if sizes := {page.size for page in pages} - {pages[0].size}:
+        raise ZooError(f"{path}: has pages of {pages[0].size} and of {min(sizes)} pixels; expected one size")
+    return pages
 
 
 @contextlib.contextmanager
@@ -49,8 +96,11 @@ def _readable(path, expected: str) -> Iterator[None]:
     """Turns what Pillow raises of a file that is no picture into one line."""
     try:
         yield
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ZooError(f"{path}: no readable picture ({error}); expected {expected}") from error
+    except ZooError:
+        raise
+    except Exception as error:  # decoders raise what they stumble on
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ZooError(f"{path}: no readable picture ({reason}); expected {expected}") from error
 
 
 def square(picture: Image.Image, size: int, crop: int | None = None, nearest: bool = False) -> np.ndarray:

@@ -1,25 +1,28 @@
 """Opening a user's download, folder or zip, and reading its items side by side."""
 
 import os
+import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tqdm.auto import tqdm
 
 from zoo.errors import ZooError
 
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+
 
 def open_source(source: str | os.PathLike, layout: str) -> Path | zipfile.Path:
-    """A folder, or the root of a zip file, which is read in place: both know `/`, `iterdir` and `read_bytes`.
+    """A folder, or the root of a zip file, which is read in place: both know `/`, `iterdir` and `open`.
 
     Args:
         source: Path of the folder or zip file.
         layout: What lies in it, for the error message.
 
     Raises:
-        ZooError: If there is neither.
+        ZooError: If there is neither, or the zip has a password or a packing that Python cannot undo.
     """
     path = Path(source)
     if path.is_dir():
@@ -27,9 +30,26 @@ def open_source(source: str | os.PathLike, layout: str) -> Path | zipfile.Path:
     if not path.exists():
         raise ZooError(f"{path}: not found; expected a folder or zip file with {layout}")
     try:
-        return zipfile.Path(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ZooError(f"{path}: neither a folder nor a zip file ({error}); expected one with {layout}") from error
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # of a damaged directory zipfile raises what it stumbles on
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ZooError(f"{path}: neither a folder nor a zip file ({reason}); expected one with {layout}") from error
+    for member in archive.infolist():
+        if member.flag_bits & 1:
+            raise ZooError(f"{path}: {member.filename} has a password; expected a zip without, or the unpacked folder")
+        if member.compress_type not in METHODS:
+            how = zipfile.compressor_names.get(member.compress_type, f"method {member.compress_type}")
+            raise ZooError(
+                f"{path}: {member.filename} is packed by {how}, which Python cannot unpack; expected a folder"
+            )
+        # Older tools of Windows write backslashes
+        member.filename = member.filename.replace("\\", "/").lstrip("/")
+        if ".." in PurePosixPath(member.filename).parts:
+            raise ZooError(f"{path}: {member.filename} points out of the zip; expected names below its root")
+    archive.NameToInfo = {member.filename: member for member in archive.infolist()}
+    if len(archive.NameToInfo) < len(archive.infolist()):
+        raise ZooError(f"{path}: holds two files of one name; expected each once")
+    return zipfile.Path(archive)
 
 
 def read_all(
@@ -45,7 +65,7 @@ def read_all(
     """Calls `read` on every item in `num_proc` threads; decompression, filters and image coding leave Python's lock.
 
     Args:
-        read: Takes an item; raises `ZooError` on a bad one.
+        read: Takes an item; raises `ZooError` on a bad one. Whatever a library raises else becomes one.
         items: Items by name.
         source: Where they come from; left out of the paths in what is said of skipped items, which may be published.
         title: Of the progress bar.
@@ -55,6 +75,9 @@ def read_all(
 
     Returns:
         Results by name in the order of `items`, and the skipped ones as `{"item": name, "reason": message}`.
+
+    Raises:
+        ZooError: The first of those that are not collected.
     """
     results, skipped = {}, []
     with ThreadPoolExecutor(num_proc) as pool:
@@ -62,38 +85,77 @@ def read_all(
         try:
             for name, job in tqdm(jobs.items(), title, unit="item", disable=not progress):
                 try:
-                    results[name] = job.result()
+                    try:
+                        results[name] = job.result()
+                    except ZooError:
+                        raise
+                    except Exception as error:
+                        raise unreadable(name, error) from error
                 except ZooError as error:
                     if not skip_bad:
                         raise
-                    skipped.append({"item": name, "reason": str(error).replace(f"{Path(source)}/", "")})
+                    skipped.append({"item": name, "reason": without_source(error, source)})
         finally:
             pool.shutdown(cancel_futures=True)  # after an error, do not read the rest first
     return results, skipped
 
 
-def find_files(root: Path | zipfile.Path, endings: tuple[str, ...] | None = None) -> dict[str, Path | zipfile.Path]:
+def unreadable(name, error: Exception) -> ZooError:
+    """What a library raised on a file, in one line."""
+    reason = " ".join(str(error).split())[:200].rstrip(": ")
+    what = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    return ZooError(f"{name}: cannot be read ({what}); expected a whole file of its kind")
+
+
+def without_source(message, source: str | os.PathLike) -> str:
+    """A message without the user's folders, which are nobody's business."""
+    return str(message).replace(f"{Path(source)}/", "")
+
+
+def find_files(
+    root: Path | zipfile.Path,
+    endings: tuple[str, ...] | None = None,
+    says_something: Callable[[str], bool] = lambda name: False,
+) -> dict[str, Path | zipfile.Path]:
     """All files below `root` by their relative name, sorted; hidden ones and macOS's resource forks are left out.
 
-    A lone folder that only wraps other folders, as zip files often have it, is not part of the names.
+    Names have `/` between folders and composed characters, whatever system wrote them. A lone folder that only wraps
+    other folders, as zip files often have it, is not part of the names. Links to a folder above are not followed.
 
     Args:
         root: Where to look.
         endings: The endings wanted, in lower case; `None` takes all.
+        says_something: Whether the name of a lone folder does.
     """
+
+    def wraps(folder) -> bool:
+        inner = folder.is_dir() and not says_something(folder.name)
+        return inner and any(child.is_dir() for child in _visible(folder))
+
+    above = (_place(root),)
     children = _visible(root)
-    while len(children) == 1 and children[0].is_dir() and any(child.is_dir() for child in _visible(children[0])):
+    while len(children) == 1 and wraps(children[0]) and _place(children[0]) not in above:
+        above = (*above, _place(children[0]))
         children = _visible(children[0])
     found = {}
-    stack = [(child.name, child) for child in children]
+    stack = [(child.name, child, above) for child in children]
     while stack:
-        name, path = stack.pop()
+        name, path, above = stack.pop()
         if path.is_dir():
-            stack += [(f"{name}/{child.name}", child) for child in _visible(path)]
-        elif endings is None or path.name.lower().endswith(endings):
-            found[name] = path
+            if (place := _place(path)) not in above:
+                stack += [(f"{name}/{child.name}", child, (*above, place)) for child in _visible(path)]
+        elif path.is_file() and (endings is None or path.name.lower().endswith(endings)):
+            found[unicodedata.normalize("NFC", name)] = path
     return dict(sorted(found.items()))
 
 
+def _place(folder: Path | zipfile.Path) -> str:
+    """Where a folder really is, whatever links led to it."""
+    return os.path.realpath(folder) if isinstance(folder, Path) else str(folder)
+
+
 def _visible(folder) -> list:
-    return [child for child in folder.iterdir() if not child.name.startswith((".", "__MACOSX"))]
+    try:
+        return [child for child in folder.iterdir() if not child.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise ZooError(f"{folder}: cannot be listed ({error.strerror}); expected a readable folder") from error

@@ -4,7 +4,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 
+from zoo.errors import ZooError
+
 FRACTIONS = {"test": 0.1, "validation": 0.1, "train": 0.8}  # of sources that come undivided
+REST = {"validation": 0.2, "train": 0.8}  # of sources whose test patients are set apart
 
 
 def split_groups(
@@ -46,6 +49,30 @@ def split_groups(
                 room[split] -= len(group)
             split_of.update(dict.fromkeys(group, split))
     return split_of
+
+
+def divide(items: Mapping[str, tuple], together: list[list[str]], seed: int) -> dict[str, str]:
+    """The split of each item: the official one, and of what that leaves open a seeded division within each class.
+
+    Args:
+        items: Official split (or `None`) and class of each.
+        together: Groups of items that must share a split.
+        seed: Of the order.
+
+    Raises:
+        ZooError: If items that must share a split have different official ones.
+    """
+    given = {split for split, _ in items.values()} - {None}
+    for group in together:
+        if len(apart := {items[name][0] for name in group if name in items}) > 1:
+            raise ZooError(f"{', '.join(group)}: share images and lie in {' and '.join(sorted(apart))}")
+    if not given - {"train"}:
+        return split_groups({name: label for name, (_, label) in items.items()}, FRACTIONS, seed, together)
+    if "validation" in given:
+        return {name: split for name, (split, _) in items.items()}
+    own = {name: label for name, (split, label) in items.items() if split == "train"}
+    split_of = split_groups(own, REST, seed, together)
+    return {name: split_of.get(name, split) for name, (split, _) in items.items()}
 
 
 def find_duplicates(contents: Mapping[str, Iterable[Hashable]]) -> list[list[str]]:

@@ -1,148 +1,168 @@
-"""The user's own volumes, NIfTI files or DICOM series, as slices divided by patient."""
+"""Patients' scans, wherever they come from, as a dataset of slices divided by patient."""
 
-from functools import partial
-from pathlib import PurePosixPath
+from collections import defaultdict
+from dataclasses import replace
 
 import datasets
 import numpy as np
 
-from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.dicom import group_series, read_dicom, to_volume
-from zoo.datasets.nifti import Volume, read_nifti
-from zoo.datasets.resample import intensity_window, resample_slice
-from zoo.datasets.schema import SPACING, SPLITS
-from zoo.datasets.sources import read_all
-from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
+from zoo.datasets.classes import chosen, class_names, class_of
+from zoo.datasets.placement import HOW
+from zoo.datasets.report import make_report
+from zoo.datasets.scans import Look, Scan, read_patient
+from zoo.datasets.schema import LEVELS, PHASES, SPACING, SPLITS
+from zoo.datasets.sources import read_all, without_source
+from zoo.datasets.splits import divide, find_duplicates
 from zoo.errors import ZooError
-
-PERCENTILES = (0.5, 99.5)
-FEATURES = datasets.Features(
-    {
-        "image": datasets.Image(),
-        "patient_id": datasets.Value("string"),
-        "slice_index": datasets.Value("int32"),
-        "num_slices": datasets.Value("int32"),
-        "pixel_spacing": SPACING,
-        "original_spacing": SPACING,
-        "slice_thickness": datasets.Value("float32"),
-    }
-)
 
 
 def build_volumes(
-    files: dict, kind: str, info: dict, *, size: int, spacing: float | None, masks: dict | None = None, **how
+    scans: list[Scan],
+    info: dict,
+    look: Look,
+    *,
+    rules: dict[str, str] | None = None,
+    aside: list[dict] = (),
+    skipped: list[dict] = (),
+    classes: list[str] | None = None,
+    together: list[list[str]] = (),
+    **how,
 ) -> BuiltDataset:
     """Builds a dataset of slices. Patients who share a slice share a split.
 
     Args:
-        files: Paths by their name relative to the source.
-        kind: `"NIfTI"` or `"DICOM"`.
+        scans: Of all patients.
         info: Name, preset, seed, license and citation.
-        size: Side of the stored slices in pixels.
-        spacing: Pixel side of the stored grid in mm; `None` fits the largest central square into `size`.
-        masks: The path of each file's mask, if there are masks; of NIfTI alone.
+        look: How slices are stored.
+        rules: By which patients, masks, classes, phases and splits were told, for the report.
+        aside: What is set aside, and why.
+        skipped: What is skipped already.
+        classes: The pathologies to take; `None` takes all.
+        together: Groups of patients who must share a split, such as those of one folder.
         **how: Source, title, num_proc, skip_bad and progress, for `read_all`.
 
     Raises:
-        ZooError: If a file is unusable.
+        ZooError: If a scan is unusable, a class is unknown, or a patient lies in two official splits.
     """
-    skipped = []
-    if kind == "NIfTI":
-        volumes = {name: partial(read_nifti, path, (2, 3), reorient=True) for name, path in files.items()}
-        patient_of = {name: nifti_patient(name) for name in files}
-    else:
-        headers, skipped = read_all(read_dicom, files, **how)
-        series = {names[0]: [headers[name] for name in names] for names in group_series(headers)}
-        volumes = {name: partial(to_volume, slices, name) for name, slices in series.items()}
-        ids = {name: str(slices[0].get("PatientID") or name) for name, slices in series.items()}
-        number = {patient: index for index, patient in enumerate(sorted(set(ids.values())), start=1)}
-        patient_of = {name: f"patient{number[ids[name]]:03d}" for name in series}
+    source = how["source"]
+    names, name_of = class_names({scan.pathology for scan in scans if scan.pathology})
+    if classes is not None:
+        classes = chosen([class_of(word) or word for word in classes], names, source)
+        names = classes
+        scans = [scan for scan in scans if name_of.get(scan.pathology) in classes]
+    patients = defaultdict(list)
+    for scan in scans:
+        patients[scan.patient].append(scan)
+    official = {name: _one(members, "split", name) for name, members in patients.items()}
+    labels = {name: name_of.get(_one(members, "pathology", name)) for name, members in patients.items()}
+    items = {(members[0].name if len(members) == 1 else name): members for name, members in patients.items()}
+    results, bad = read_all(lambda members: read_patient(members, look, how["skip_bad"]), items, **how)
+    found = {items[item][0].patient: patient for item, patient in results.items()}
+    bad = [*skipped, *bad]
+    for patient in found.values():
+        bad += [{"item": item, "reason": without_source(reason, source)} for item, reason in patient.skipped]
 
-    def read(name):
-        volume = volumes[name]()
-        volume.check_image(name)
-        labels = read_labels(masks[name], volume.voxels.shape) if masks else None
-        try:
-            return volume.content_hashes(), slice_rows(volume, size, spacing, labels)
-        except ValueError as error:
-            raise ZooError(f"{name}: {error}; expected an image with contrast") from error
+    duplicates = find_duplicates({name: patient.hashes for name, patient in found.items()})
+    for group in duplicates:
+        if tested := [name for name in group if official[name] == "test"]:
+            for name in set(group) - set(tested):
+                del found[name]
+                bad.append({"item": name, "reason": f"same images as {', '.join(tested)} of the test patients"})
+    groups = _merged([*duplicates, *together], found)
+    split_of = divide({name: (official[name], labels[name]) for name in sorted(found)}, groups, info["seed"])
 
-    results, bad = read_all(read, {name: name for name in volumes}, **how)
-    contents = {}
-    for name, (hashes, _) in results.items():
-        contents.setdefault(patient_of[name], set()).update(hashes)
-    duplicates = find_duplicates(contents)
-    split_of = split_groups(dict.fromkeys(contents), FRACTIONS, info["seed"], together=duplicates)
     rows = {split: [] for split in SPLITS}
-    for name, (_, slices) in results.items():
-        patient = patient_of[name]
-        rows[split_of[patient]] += [{"patient_id": patient} | row for row in slices]
+    for name in sorted(found):
+        for row in found[name].rows:
+            row |= {"patient_id": name, "pathology": names.index(labels[name]) if labels[name] else -1}
+            row["phase"] = PHASES.index(row["phase"]) if row["phase"] in PHASES else -1
+            rows[split_of[name]].append(row)
+    every = [row for split in rows.values() for row in split]
+    features = _features(every, names)
+    predicted = any(row["predicted"] for row in every)
+    rows = {split: [{key: row[key] for key in features} for row in members] for split, members in rows.items()}
+    rules = dict(rules or {})
+    centers = defaultdict(list)
+    for patient in found.values():
+        centers[patient.center[0]].append(patient.center[1])
+    rules["centre"] = "; ".join(
+        f"{HOW[way]}, {np.median(apart):.0f} mm from the image's (median of {len(apart)} patients)"
+        if way != "image"
+        else f"{HOW[way]} ({len(apart)} patients)"
+        for way, apart in centers.items()
+    )
+    has_masks = "mask" in features
     info = info | {
         "duplicates": duplicates,
-        "skipped": skipped + bad,
+        "skipped": bad,
         "preprocessing": {
-            "size": size,
-            "spacing_mm": spacing or "largest central square",
-            "percentiles": list(PERCENTILES),
-            "center": "image centre",
+            "size": look.size,
+            "spacing_mm": look.spacing or "largest central square",
+            "percentiles": list(look.percentiles),
+            "center": ", ".join(HOW[way] for way in HOW if way in centers),
             "images": "bilinear with Gaussian prefilter",
-            **({"masks": "nearest neighbour"} if masks else {}),
+            **({"masks": "nearest neighbour"} if has_masks else {}),
+            **({"mask_labels": {str(k): v for k, v in look.mask_labels.items()}} if look.mask_labels else {}),
         },
     }
-    features = datasets.Features({**FEATURES, "mask": datasets.Image()}) if masks else FEATURES
+    if predicted:
+        rules["mask"] = "a segmenter's prediction where there was none"
+        info["preprocessing"]["masks"] += ", predicted by a segmenter where the source has none"
+    notes = [note for name in sorted(found) for note in found[name].notes]
+    info["report"] = make_report(rows, rules, list(aside), notes)
     return assemble(rows, features, info)
 
 
-def nifti_patient(name: str) -> str:
-    """The patient of a file: the first folder of its name, or the file's name without ending."""
-    path = PurePosixPath(name)
-    return path.parts[0] if len(path.parts) > 1 else path.name.removesuffix(".gz").removesuffix(".nii")
+def _one(scans: list[Scan], what: str, name: str):
+    """What all scans of a patient agree on."""
+    values = {getattr(scan, what) for scan in scans}
+    if len(values) > 1:
+        told = " and ".join(sorted(map(str, values)))
+        raise ZooError(f"patient {name}: has the {what}s {told}; expected one ({scans[0].name}, {scans[-1].name})")
+    return values.pop()
 
 
-def read_labels(path, shape: tuple[int, ...]) -> np.ndarray:
-    """The mask of a volume of a shape: uint8 of that shape.
-
-    Raises:
-        ZooError: If it has another shape or values that are no labels.
-    """
-    voxels = read_nifti(path, (2, 3), reorient=True).voxels
-    if voxels.shape != shape:
-        raise ZooError(f"{path}: mask of shape {voxels.T.shape}; expected its image's {shape[::-1]}")
-    if not np.isin(voxels, range(256)).all():
-        raise ZooError(f"{path}: has values that are no labels; expected whole numbers from 0 to 255")
-    return voxels.astype(np.uint8)
+def _merged(groups: list[list[str]], known) -> list[list[str]]:
+    """Disjoint groups of the patients that are left, made of overlapping ones."""
+    contents = defaultdict(list)
+    for index, group in enumerate(groups):
+        for name in group:
+            if name in known:
+                contents[name].append(index)
+    return find_duplicates(contents)
 
 
-def slice_rows(volume: Volume, size: int, spacing: float | None, labels: np.ndarray | None = None) -> list[dict]:
-    """One row a slice, without the patient.
+def _features(rows: list[dict], names: list[str]) -> datasets.Features:
+    """The columns that some row knows, in the order of the schema, and then those of the source."""
+    labelled = any(row["mask"] is not None for row in rows)
+    phased = any(row["phase"] >= 0 for row in rows)
+    features = {"image": datasets.Image()}
+    if labelled:
+        features["mask"] = datasets.Image()
+    features["patient_id"] = datasets.Value("string")
+    if any(row["frame"] is not None for row in rows):
+        features["frame"] = datasets.Value("int32")
+    if phased:
+        features["phase"] = datasets.ClassLabel(names=PHASES)
+    if names:
+        features["pathology"] = datasets.ClassLabel(names=names)
+    features |= {"slice_index": datasets.Value("int32"), "num_slices": datasets.Value("int32")}
+    if labelled or phased:  # of hearts; what else a folder may hold has no base
+        features["slice_level"] = datasets.ClassLabel(names=LEVELS)
+    features |= {"pixel_spacing": SPACING, "original_spacing": SPACING, "slice_thickness": datasets.Value("float32")}
+    own = {"image", "mask", "patient_id", "frame", "phase", "pathology", "slice_level", "predicted", *features}
+    further = {key: None for row in rows for key in row if key not in own}
+    for key in further:
+        values = [row.setdefault(key, None) for row in rows]
+        numbers = all(value is None or isinstance(value, int | float) for value in values)
+        features[key] = datasets.Value("float32" if numbers else "string")
+    for row in rows:
+        row.setdefault("frame", None)
+    return datasets.Features(features)
 
-    Args:
-        volume: The image.
-        size: Side of the stored slices in pixels.
-        spacing: As in `build_volumes`.
-        labels: The mask, of the shape of the image.
 
-    Raises:
-        ValueError: If the volume has no contrast within the percentiles.
-    """
-    voxels = intensity_window(volume.voxels, PERCENTILES)
-    count, height, width = voxels.shape
-    new_spacing = spacing or min(height * volume.spacing[0], width * volume.spacing[1]) / size
-    center = ((height - 1) / 2, (width - 1) / 2)
-    rows = []
-    grid = {"size": size, "new_spacing": new_spacing, "center": center}
-    for index, image in enumerate(voxels):
-        stored = resample_slice(image, volume.spacing, **grid)
-        row = {
-            "image": png.encode(png.to_uint8(stored)),
-            "slice_index": index,
-            "num_slices": count,
-            "pixel_spacing": [new_spacing, new_spacing],
-            "original_spacing": list(volume.spacing),
-            "slice_thickness": volume.thickness,
-        }
-        if labels is not None:
-            row["mask"] = png.encode(resample_slice(labels[index], volume.spacing, order=0, **grid))
-        rows.append(row)
-    return rows
+def with_preset(look: Look, preset) -> Look:
+    """The look of a preset: its size, spacing, intensity window and, where it is centred on hearts, the best centre."""
+    center = look.center or (None if preset.heart_centred else "image")
+    return replace(look, size=preset.size, spacing=preset.spacing, percentiles=preset.percentiles, center=center)

@@ -48,6 +48,7 @@ def push(
     repo_id: str,
     *,
     private: bool | None = None,
+    with_ids: bool = False,
     token: str | None = None,
     api: "HfApi | None" = None,
 ) -> str:
@@ -59,6 +60,7 @@ def push(
         private: `True` for a repo that its owner alone can read and that, should it be made public, is gated: the owner
             grants each reader access. `False` for one that is open to everybody. `None` leaves that to the account, if
             the licence of the data lets everybody pass them on, and is `True` otherwise, as for ACDC.
+        with_ids: Uploads a dataset that keeps the PatientIDs of its DICOM files, which is refused otherwise.
         token: The signed-in user's if `None`.
         api: The client, instead of a token; that of the environment otherwise.
 
@@ -66,17 +68,19 @@ def push(
         The address of the commit.
 
     Raises:
-        ZooError: If the folder was not written by `save`, or the Hub refuses.
+        ZooError: If the folder was not written by `save`, it keeps PatientIDs, or the Hub refuses.
     """
     from huggingface_hub import HfApi
 
     if isinstance(built_or_folder, BuiltDataset):
         with tempfile.TemporaryDirectory() as temporary:
             folder = save(built_or_folder, Path(temporary) / "dataset")
-            return push(folder, repo_id, private=private, token=token, api=api)
+            return push(folder, repo_id, private=private, with_ids=with_ids, token=token, api=api)
     folder = Path(built_or_folder)
     if not (folder / INFO_FILE).is_file():
         raise ZooError(f"{folder}: has no {INFO_FILE}; expected what `cardiac-zoo data` writes")
+    if not with_ids and keeps_ids(folder):
+        raise ZooError(f"{folder}: keeps the PatientIDs of DICOM files; expected hashed ones, or --with-ids")
     if private is None and is_restricted(folder):
         private = True
     with hub_errors(repo_id):
@@ -84,6 +88,14 @@ def push(
         open_repo(api, repo_id, "dataset", private=private, gated=private)
         commit = commit_files(api, repo_id, files_of(folder), "Upload dataset", repo_type="dataset")
         return f"{api.endpoint}/datasets/{repo_id}/commit/{commit}"
+
+
+def keeps_ids(folder: Path) -> bool:
+    """Whether a dataset folder was built with `--keep-ids`."""
+    try:
+        return json.loads((folder / INFO_FILE).read_text(encoding="utf-8")).get("ids") == "kept"
+    except (ValueError, AttributeError):  # not what `save` has written
+        return False
 
 
 def is_restricted(folder: Path) -> bool:

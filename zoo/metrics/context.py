@@ -149,8 +149,8 @@ class Group:
 
     Args:
         name (`str`): Of the group.
-        measure (`Callable[[Context], (dict, dict)]`): The group's figures, none if it is empty; and by reference row
-            the figures that stand beside them.
+        measure (`Callable[[Context], (dict, dict)]`): The figures of the group, none if it is empty, and those beside
+            them by reference row.
         why_not (`Callable[[Context], str | None]`): Why it cannot be measured, in words.
         check (`Callable[[Context], None]`): Raises `ZooError` before anything is sampled, if it is to be measured and
             something is too few.

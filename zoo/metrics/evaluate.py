@@ -111,6 +111,7 @@ def evaluate(
     names = [group.name for group in GROUPS]
     if unknown := [name for name in groups or () if name not in names]:
         raise ZooError(f"groups: unknown group {unknown[0]!r}, expected some of {', '.join(names)}")
+    report_dir = None if report_dir is None else copy_report.check_folder(report_dir, model_dir)
     check_compatible(data, pipe.sample_size, pipe.num_channels)
     model_dir = None if model_dir is None else Path(model_dir)
     files = [] if model_dir is None else sorted(model_dir.rglob("*.safetensors"))
@@ -132,7 +133,7 @@ def evaluate(
             cache=Cache(cache_dir),
             model_cache=Cache(cache_dir if weights else None),  # without hashes no model is known again
             feature_dir=cache_dir or scratch,
-            report_dir=None if report_dir is None else copy_report.check_folder(report_dir, model_dir),
+            report_dir=report_dir,
             utility_seeds=utility_seeds,
             same_data=same_data or {},
             progress=progress,

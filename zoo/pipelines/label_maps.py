@@ -7,9 +7,11 @@ import PIL.Image
 import torch
 import torch.nn.functional as F
 from diffusers.utils import BaseOutput
+from scipy import ndimage
 
 LABELS = 4  # background, right ventricle, myocardium, left ventricle
-LIMIT_MM = 16.0  # the largest distance of a distance map, which is 1 there
+SMOOTHING = 1.5  # pixels, standard deviation; borders of real hearts are smoother than the noise that sampling leaves
+LIMIT_MM = 16.0  # the largest distance that a distance map tells, 1 in the network's unit
 
 
 @dataclass
@@ -28,23 +30,10 @@ class HeartOutput(BaseOutput):
     pixel_spacing_mm: float
 
 
-def masks_of_distances(maps: torch.Tensor, size: int) -> torch.Tensor:
-    """Labels from distance maps, interpolated to the size of the image: borders are where a map passes zero.
-
-    Args:
-        maps (`torch.Tensor` of shape `(batch_size, 3, grid, grid)`): Signed distances to the borders of right
-            ventricle, epicardium and left ventricle, positive within, in any unit.
-        size (`int`): Height and width of the masks.
-
-    Returns:
-        `torch.Tensor` of shape `(batch_size, size, size)`: uint8 labels.
-    """
-    right, outer, inner = F.interpolate(maps.float(), size=(size, size), mode="bicubic").unbind(1)
-    masks = torch.zeros_like(right, dtype=torch.uint8)
-    masks[right > 0] = 1
-    masks[(outer > 0) & (outer >= right)] = 2  # where two regions overlap, the one whose border is farther
-    masks[inner > 0] = 3
-    return masks
+def interpolated(maps: torch.Tensor, size: int) -> np.ndarray:
+    """Distance maps `(batch_size, 3, grid, grid)`, 1 at `LIMIT_MM`, as `(batch_size, 3, size, size)` in mm."""
+    maps = (F.interpolate(maps.float(), size=(size, size), mode="bicubic") * LIMIT_MM).cpu().numpy()
+    return ndimage.gaussian_filter(maps, (0, 0, SMOOTHING, SMOOTHING), mode="nearest")
 
 
 def one_hot(masks: torch.Tensor) -> torch.Tensor:

@@ -1,18 +1,21 @@
 """Sampling label maps of the heart, asked for classes and for quantities in millimetres."""
 
+import numpy as np
 import torch
 
+from ..anatomy import mask_of_distances, settled
 from .base import ZooPipeline
 from .diffusion import DiffusionSampling
-from .label_maps import HeartOutput, mask_output, masks_of_distances
-from .quantities import asked_quantities, told
+from .label_maps import HeartOutput, interpolated, mask_output
+from .quantities import as_dicts, asked_quantities, told
 
 
 class AnatomyPipeline(DiffusionSampling, ZooPipeline):
     r"""Draws label maps (right ventricle, myocardium, left ventricle) by reversing a diffusion of their distance maps.
 
     Signed distances to the borders are smooth, so that a coarse grid holds them to a fraction of a millimetre, and two
-    nested borders make a closed ring.
+    nested borders make a closed ring. Borders are then moved evenly, until mean wall, cavity and right ventricle are as
+    large as was asked.
 
     Parameters:
         unet ([`ConditionalUNet2DModel`]): The trained network, of three distance maps on a grid; its config names the
@@ -134,14 +137,22 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
         # 2. From noise to distances, and to labels
         predict = told(self.unet, labels, quantities.to(self.device), scale)
         maps = self._reverse(maps, generators, predict, callback_on_step_end)
-        return self._output(self._decode(maps), output_type, return_dict)
+        spacing = self.config.pixel_spacing_mm
+        drawn = zip(interpolated(maps, self.sample_size), as_dicts(quantities, self.quantities), strict=True)
+        masks = np.stack([mask_of_distances(settled(each, asked, spacing)) for each, asked in drawn])
+        return self._output(self._pictures(masks), output_type, return_dict)
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return self.unet(sample, timestep)
 
     def _decode(self, sample: torch.Tensor) -> torch.Tensor:
-        """Pictures `(batch_size, 1, height, width)` of the labels of distance maps, in [-1, 1]."""
-        return masks_of_distances(sample, self.sample_size)[:, None] / 1.5 - 1
+        maps = interpolated(sample, self.sample_size)
+        return self._pictures(np.stack([mask_of_distances(each) for each in maps]))
+
+    @staticmethod
+    def _pictures(masks: np.ndarray) -> torch.Tensor:
+        """Pictures `(batch_size, 1, height, width)` of labels `(batch_size, height, width)`, in [-1, 1]."""
+        return torch.from_numpy(masks)[:, None] / 1.5 - 1
 
     def _output(self, images: torch.Tensor, output_type: str, return_dict: bool):
         """Wraps pictures of labels in the output type that was asked for."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..anatomy import around, thickened
+from ..anatomy import around, mask_of_distances, settled, thickened
 from .base import ZooPipeline
 from .diffusion import ExpertSampling
-from .label_maps import LABELS, HeartOutput, mask_output, masks_of_distances, one_hot
-from .quantities import asked_quantities, told
+from .label_maps import LABELS, HeartOutput, interpolated, mask_output, one_hot
+from .quantities import as_dicts, asked_quantities, told
 
 EDIT_MARGIN_MM = 3.0  # around both hearts, where an edit may paint
 
@@ -175,7 +175,10 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             predict = told(self.anatomy, labels, quantities.to(self.device), self.config.anatomy_guidance)
             noise = noise.to(self.device, self.dtype) * self.anatomy_scheduler.init_noise_sigma
             maps = self._reverse(noise, generators, predict, scheduler=self.anatomy_scheduler)
-            masks = masks_of_distances(maps, self.sample_size)
+            drawn = zip(interpolated(maps, self.sample_size), as_dicts(quantities, self.quantities), strict=True)
+            spacing = self.config.pixel_spacing_mm
+            masks = np.stack([mask_of_distances(settled(each, asked, spacing)) for each, asked in drawn])
+            masks = torch.from_numpy(masks).to(self.device)
         # 3. The image
         sample = self._start(generators, num_inference_steps)
         scale = self.config.default_guidance if guidance_scale is None else guidance_scale

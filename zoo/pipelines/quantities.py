@@ -34,6 +34,12 @@ def asked_quantities(asked: dict, known: dict[str, dict[str, float]], batch_size
     return values, {name: value for name, value in asked.items() if name not in known}
 
 
+def as_dicts(quantities: torch.Tensor, known: dict) -> list[dict[str, float]]:
+    """What was asked for of each sample by name, from values as of `asked_quantities`; open ones are left out."""
+    rows = quantities.tolist()
+    return [{name: value for name, value in zip(known, row, strict=True) if value == value} for row in rows]
+
+
 def told(network, labels: torch.Tensor, quantities: torch.Tensor, guidance_scale: float):
     """The prediction of a network that is told classes and quantities, `(sample, timestep)` → its output.
 

@@ -67,20 +67,24 @@ class DiffusionSampling:
         """The way back of `_encode`."""
         return sample
 
-    def _reverse(self, sample: torch.Tensor, generators: list[torch.Generator], predict, callback=None) -> torch.Tensor:
-        """Runs the scheduler over its timesteps, from noise to image.
+    def _reverse(
+        self, sample: torch.Tensor, generators: list[torch.Generator], predict, callback=None, scheduler=None
+    ) -> torch.Tensor:
+        """Runs a scheduler over its timesteps, from noise to image.
 
         Args:
             sample (`torch.Tensor` of shape `(batch_size, *sample_shape)`): At the first timestep's noise.
             generators (`list[torch.Generator]`): For schedulers that add noise at each step.
             predict (callable): `(sample, timestep)` → the network's prediction.
             callback (callable, *optional*): The call's `callback_on_step_end`.
+            scheduler (`SchedulerMixin`, *optional*): Whose timesteps are set; the pipeline's `scheduler` by default.
         """
-        takes_noise = "generator" in inspect.signature(self.scheduler.step).parameters
+        scheduler = scheduler or self.scheduler
+        takes_noise = "generator" in inspect.signature(scheduler.step).parameters
         noise = {"generator": generators} if takes_noise else {}
-        for step, timestep in enumerate(self.progress_bar(self.scheduler.timesteps)):
-            scaled = self.scheduler.scale_model_input(sample, timestep)
-            sample = self.scheduler.step(predict(scaled, timestep), timestep, sample, **noise).prev_sample
+        for step, timestep in enumerate(self.progress_bar(scheduler.timesteps)):
+            scaled = scheduler.scale_model_input(sample, timestep)
+            sample = scheduler.step(predict(scaled, timestep), timestep, sample, **noise).prev_sample
             if callback is not None:
                 sample = (callback(self, step, timestep, {"latents": sample}) or {}).get("latents", sample)
         return sample
@@ -152,6 +156,25 @@ class DiffusionSampling:
         share = (start + 1) / self.scheduler.config.num_train_timesteps
         num_steps = max(1, min(start, round(share * (num_inference_steps or self.default_steps))))
         return torch.linspace(start, 0, num_steps + 1).round().int()[:-1].tolist()
+
+
+class ExpertSampling(DiffusionSampling):
+    """Two networks, the second an expert for the last timesteps, of little noise, where texture is made.
+
+    Balaji et al., 2022, arXiv 2211.01324, section 4.1. The pipeline has `unet_2`, which may be absent, and
+    `boundary_ratio`, the share of the training timesteps that are left to it, in its config.
+    """
+
+    def _is_for_expert(self, timestep: torch.Tensor) -> bool:
+        if self.unet_2 is None:
+            return False
+        return timestep.item() < self.config.boundary_ratio * self.scheduler.config.num_train_timesteps
+
+    def _expert_steps(self, steps: int) -> int:
+        """How many of the steps of a call are the expert's."""
+        scheduler = type(self.scheduler).from_config(self.scheduler.config)
+        scheduler.set_timesteps(steps)
+        return sum(map(self._is_for_expert, scheduler.timesteps))
 
 
 class ConditionalDiffusionSampling(DiffusionSampling):

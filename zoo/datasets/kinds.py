@@ -1,0 +1,66 @@
+"""What a file is: by its content, and by its ending only where the content says nothing."""
+
+import re
+
+from zoo.datasets.content import head_of
+from zoo.datasets.nifti import image_class, is_pair
+
+PICTURES, NIFTI, DICOM, ITK = "pictures", "NIfTI", "DICOM", "MHD/NRRD"
+VOLUMES = (NIFTI, ITK)
+ENDINGS = {
+    PICTURES: (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    NIFTI: (".nii", ".nii.gz", ".hdr", ".hdr.gz"),
+    DICOM: (".dcm", ".ima"),
+    ITK: (".mhd", ".mha", ".nrrd", ".nhdr"),
+}
+_MARKS = (
+    (b"\x89PNG\r\n\x1a\n", PICTURES),
+    (b"\xff\xd8\xff", PICTURES),
+    (b"II*\0", PICTURES),
+    (b"MM\0*", PICTURES),
+    (b"II+\0", PICTURES),
+    (b"MM\0+", PICTURES),
+    (b"GIF8", PICTURES),
+    (b"NRRD000", ITK),
+)
+# Of voxels beside a header, which are no item of their own
+_DATA = re.compile(r"\.(img|img\.gz|raw|raw\.gz|zraw|bin)$", re.IGNORECASE)
+
+
+def kind_of(path) -> str | None:
+    """`"pictures"`, `"NIfTI"`, `"DICOM"` or `"MHD/NRRD"`; `None` for a file that is none of them."""
+    head, name = head_of(path), path.name.lower()
+    if head[128:132] == b"DICM":
+        return DICOM
+    for mark, kind in _MARKS:
+        if head.startswith(mark):
+            return kind
+    if head.startswith(b"BM") and name.endswith(".bmp") or head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return PICTURES
+    # Analyze has no mark but its header's size
+    if (image := image_class(head)) and (not is_pair(head) or name.endswith((".hdr", ".hdr.gz", ".nii", ".nii.gz"))):
+        return NIFTI if image else None
+    if re.match(rb"\s*(ObjectType|NDims)\s*=", head):
+        return ITK
+    if _DATA.search(name):
+        return None
+    return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
+
+
+def companion(name: str, files: dict) -> str | None:
+    """The file of the voxels of a NIfTI or Analyze header, `NAME.img` of `NAME.hdr`, whatever its case."""
+    stem = stem_of(name).lower()
+    return next((other for other in files if other.lower() in (f"{stem}.img", f"{stem}.img.gz")), None)
+
+
+def is_data(name: str) -> bool:
+    """Whether a file's name is that of voxels beside a header."""
+    return bool(_DATA.search(name))
+
+
+def stem_of(name: str) -> str:
+    """A file's name without the ending of its kind: `p1/scan` of `p1/scan.nii.gz` and of `p1/scan.NII`."""
+    stem = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
+    return re.sub(
+        r"\.(nii|hdr|img|raw|zraw|nrrd|nhdr|mhd|mha|dcm|ima|png|jpe?g|bmp|tiff?|webp|gif)$", "", stem, flags=re.I
+    )

@@ -1,0 +1,303 @@
+"""A patient's scans as rows: which frames, where the heart is, and slices on one grid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zoo import png
+from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
+from zoo.datasets.resample import intensity_window, resample_slice
+from zoo.datasets.schema import PHASES, slice_level
+from zoo.datasets.volume import Volume
+from zoo.errors import ZooError
+
+PERCENTILES = (0.5, 99.5)
+
+
+@dataclass
+class Scan:
+    """One file or DICOM stack of a patient.
+
+    Args:
+        name: Of the file relative to the source, for messages.
+        patient: Whose it is.
+        load: Reads the image and its mask, or `None`.
+        mask: Name of the mask, for messages.
+        split: The official one; `None` if the source is undivided.
+        pathology: As the source words it.
+        phase: `"ED"` or `"ES"`, of a scan of one frame.
+        frame: Its number from 1, likewise.
+        phases: Of a cine series, the phase of each frame that is to be taken, by number.
+        columns: What else is known, by column.
+    """
+
+    name: str
+    patient: str
+    load: Callable[[], tuple[Volume, Volume | None]]
+    mask: str | None = None
+    split: str | None = None
+    pathology: str | None = None
+    phase: str | None = None
+    frame: int | None = None
+    phases: dict[int, str | None] | None = None
+    columns: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How slices are stored.
+
+    Args:
+        size: Side in pixels.
+        spacing: Pixel side in mm; `None` fits the largest square of each slice into `size`.
+        percentiles: Of the volume, which become 0 and 255.
+        center: `"masks"`, `"segmenter"`, `"motion"` or `"image"`; `None` takes the first of them that the data allow.
+        segment: Labels slices; see `zoo.datasets.placement`.
+        predict: Gives images without a mask the segmenter's.
+        frames: Of cine series: `"all"`, `"ed-es"`, or numbers from 1; `None` takes those that are named or have masks,
+            else all.
+        phases: Which of `ED` and `ES` to keep; `None` keeps all frames.
+        mask_labels: The label of the zoo (0 to 3) of each value of the masks; `None` leaves them as they are.
+    """
+
+    size: int
+    spacing: float | None = None
+    percentiles: tuple[float, float] = PERCENTILES
+    center: str | None = None
+    segment: Segmenter | None = None
+    predict: bool = False
+    frames: str | list[int] | None = None
+    phases: list[str] | None = None
+    mask_labels: dict[int, int] | None = None
+
+
+@dataclass
+class Frame:
+    """One stack at one time."""
+
+    scan: Scan
+    volume: Volume
+    mask: np.ndarray | None = None
+    number: int | None = None
+    phase: str | None = None
+    predicted: bool = False
+
+
+@dataclass
+class Patient:
+    """A patient's rows, the hashes of the slices that they come from, and what is to be said.
+
+    `center` is how the heart was found and how far that lies from the middle of the image in mm.
+    """
+
+    rows: list[dict]
+    hashes: set[bytes]
+    notes: list[tuple[str, str]]
+    skipped: list[tuple[str, str]]
+    center: tuple[str, float] | None = None
+
+
+def read_patient(scans: list[Scan], look: Look, skip_bad: bool = False) -> Patient:
+    """Reads a patient's scans into rows, without the columns that the builder fills in.
+
+    Args:
+        scans: Of one patient.
+        look: How to store them.
+        skip_bad: Leaves unusable scans out, if another one is left.
+
+    Raises:
+        ZooError: If a scan is unusable; the message names it.
+    """
+    found = Patient([], set(), [], [])
+    frames = []
+    for scan in scans:
+        try:
+            chosen, notes = frames_of(scan, look)
+        except ZooError as error:
+            if not skip_bad or len(scans) == 1:
+                raise
+            found.skipped.append((scan.name, str(error)))
+            continue
+        frames += chosen
+        found.notes += [(scan.name, note) for note in notes]
+    if not frames:
+        raise ZooError(f"{scans[0].name}: no frame is left of the phases {', '.join(look.phases or PHASES)}")
+    for frame in frames:
+        found.hashes |= frame.volume.content_hashes()
+    masks = [frame.mask for frame in frames if frame.mask is not None]
+    alike = len({frame.volume.voxels.shape for frame in frames}) == 1
+    shared = _center(frames, look) if alike else None
+    for frame in frames:
+        how, center = shared or _center([frame], look)
+        middle = [(side - 1) / 2 for side in frame.volume.voxels.shape[1:]]
+        offset = np.hypot(*(np.subtract(center, middle) * frame.volume.spacing))
+        found.center = (how, float(offset))
+        first_is_basal = basal_first(masks) if alike else basal_first([] if frame.mask is None else [frame.mask])
+        try:
+            slices = slice_rows(frame.volume, look, center, frame.mask, first_is_basal)
+        except ValueError as error:
+            raise ZooError(f"{frame.scan.name}: {error}; expected an image with contrast") from error
+        common = {"frame": frame.number, "phase": frame.phase, "predicted": frame.predicted}
+        found.rows += [frame.scan.columns | common | row for row in slices]
+    return found
+
+
+def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
+    """The frames of a scan that are to be stored, and what its reader has to say.
+
+    Raises:
+        ZooError: If the scan is unusable, or the frames that are asked for cannot be told.
+    """
+    volume, mask = scan.load()
+    volume.check_image(scan.name)
+    labels = None if mask is None else labels_of(mask, volume, look.mask_labels, scan.mask or scan.name)
+    if volume.num_frames == 1:
+        frames = [Frame(scan, volume.frame(0), None if labels is None else labels[0], scan.frame, scan.phase)]
+        if scan.phases:
+            frames[0].number, frames[0].phase = next(iter(scan.phases.items()))
+    else:
+        frames = _frames_of_cine(scan, volume, labels, look)
+    if look.predict and look.segment is not None:
+        for frame in frames:
+            if frame.mask is None:
+                around = motion_center(list(volume.voxels)) if volume.num_frames > 1 else None
+                found = segmented(frame.volume, look.percentiles, look.segment, around)
+                frame.mask, frame.predicted = found, True
+    if look.phases:
+        if all(frame.phase is None for frame in frames):
+            raise ZooError(f"{scan.name}: its phase is unknown; expected ED or ES in names, in --labels or by --frames")
+        frames = [frame for frame in frames if frame.phase in look.phases]
+    return frames, volume.notes
+
+
+def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look: Look) -> list[Frame]:
+    count = volume.num_frames
+    if scan.phases and max(scan.phases) > count:
+        raise ZooError(f"{scan.name}: has {count} frames; expected frame {max(scan.phases)} among them")
+    # A cine series is labelled at some frames; what is empty elsewhere is no mask
+    marked = [] if labels is None else [index for index in range(count) if labels[index].any()]
+    phases = dict(scan.phases or {})
+    if not phases and (len(marked) > 1 or (look.frames == "ed-es" and look.segment is not None)):
+        if len(marked) > 1:
+            masks = {index: labels[index] for index in marked}
+        else:
+            around = motion_center(list(volume.voxels))
+            masks = {i: segmented(volume.frame(i), look.percentiles, look.segment, around) for i in range(count)}
+        sizes = {index: cavity_size(found) for index, found in masks.items()}
+        if max(sizes.values()) > min(sizes.values()):
+            phases = {max(sizes, key=sizes.get) + 1: "ED", min(sizes, key=sizes.get) + 1: "ES"}
+    if look.frames == "all":
+        numbers = list(range(1, count + 1))
+    elif look.frames == "ed-es":
+        if sorted(filter(None, phases.values())) != PHASES:
+            raise ZooError(f"{scan.name}: ED and ES are unknown; expected masks of both, --segment or --labels")
+        numbers = [number for number, phase in phases.items() if phase]
+    elif look.frames:
+        numbers = look.frames
+        if max(numbers) > count or min(numbers) < 1:
+            raise ZooError(f"{scan.name}: has {count} frames; expected --frames from 1 to {count}")
+    elif scan.phases:
+        numbers = list(scan.phases)
+    else:
+        numbers = [index + 1 for index in marked] or list(range(1, count + 1))
+    return [
+        Frame(
+            scan,
+            volume.frame(number - 1),
+            labels[number - 1] if number - 1 in marked else None,
+            number,
+            phases.get(number),
+        )
+        for number in sorted(set(numbers))
+    ]
+
+
+def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, name: str) -> np.ndarray:
+    """The labels of a mask, uint8 `(frames, slices, height, width)`.
+
+    Raises:
+        ZooError: If the mask does not lie on its image, or has values that are no labels or not among `mask_labels`.
+    """
+    if (why := mask.lies_on(image)) is not None:
+        raise ZooError(f"{name}: mask of {why}")
+    if mask.num_frames != image.num_frames:
+        raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
+    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
+    values = np.unique(voxels)
+    if not np.isin(values, range(256)).all():
+        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
+    labels = voxels.astype(np.uint8)
+    if set(values.tolist()) == {0, 255}:
+        labels = labels // 255
+    if mask_labels is not None:
+        known = {0: 0, **mask_labels}
+        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
+            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
+        table = np.zeros(256, np.uint8)
+        table[list(known)] = list(known.values())
+        labels = table[labels]
+    return labels
+
+
+def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
+    """How the heart was found, and its row and column in frames of one grid."""
+    height, width = frames[0].volume.voxels.shape[1:]
+    middle = ((height - 1) / 2, (width - 1) / 2)
+    if look.center is None and look.spacing is None:  # all of the slice is kept
+        return "image", middle
+    moving = motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None
+    ways = {
+        "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
+        "segmenter": lambda: (
+            look.segment
+            and _of_masks([segmented(frame.volume, look.percentiles, look.segment, moving) for frame in frames])
+        ),
+        "motion": lambda: moving,
+        "image": lambda: middle,
+    }
+    for how in [look.center] if look.center else ways:
+        if (found := ways[how]()) is not None:
+            return how, found
+    raise ZooError(f"{frames[0].scan.name}: no heart is found by its {look.center}; expected another --center")
+
+
+def _of_masks(masks: list[np.ndarray]) -> tuple[float, float] | None:
+    return mask_center(masks) if any(mask.any() for mask in masks) else None
+
+
+def slice_rows(
+    volume: Volume, look: Look, center: tuple[float, float], mask: np.ndarray | None, first_is_basal: bool = True
+) -> list[dict]:
+    """One row a slice, in the stack's order, without the columns that are the patient's.
+
+    Args:
+        volume: The frame.
+        look: Size, spacing and intensity window.
+        center: Row and column index that becomes the centre.
+        mask: `(slices, height, width)`, or `None`.
+        first_is_basal: Whether the first slice is the one nearest the base.
+
+    Raises:
+        ValueError: If the volume has no contrast within the percentiles.
+    """
+    voxels = intensity_window(volume.voxels, look.percentiles)
+    count, height, width = voxels.shape
+    new_spacing = look.spacing or min(height * volume.spacing[0], width * volume.spacing[1]) / look.size
+    grid = {"size": look.size, "new_spacing": new_spacing, "center": center}
+    rows = []
+    for index in range(count):
+        image = resample_slice(voxels[index], volume.spacing, **grid)
+        label = None if mask is None else resample_slice(mask[index], volume.spacing, **grid, order=0)
+        row = {
+            "image": png.encode(png.to_uint8(image)),
+            "mask": png.encode(label),
+            "slice_index": index,
+            "num_slices": count,
+            "slice_level": slice_level(index if first_is_basal else count - 1 - index, count),
+            "pixel_spacing": [new_spacing, new_spacing],
+            "original_spacing": list(volume.spacing),
+            "slice_thickness": volume.thickness,
+        }
+        rows.append(row)
+    return rows
