@@ -48,8 +48,11 @@ class Select(gr.HTML):
     def api_info(self) -> dict:
         """A program sends the value itself."""
         return {"type": "string"}
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
