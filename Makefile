@@ -38,10 +38,14 @@ study-a study-b study-c: setup
 		$(if $(DATASET_ISIC),--dataset_isic "$(DATASET_ISIC)") $(if $(ONLY),--only $(ONLY)) \
 		$(if $(REPORTS),--reports "$(REPORTS)") $(if $(LAUNCH),--launch="$(LAUNCH)") $(if $(DRY_RUN),--dry_run)
 
-# Where root may install it, the browser that tests drive; without one they are skipped.
+# Where root may install it, the browser that tests drive, and axe-core, which tests accessibility in it; tests that miss
+# one of them are skipped.
+AXE := .venv/axe/node_modules/axe-core/axe.min.js
 browser:
 	@which chromium chromium-browser google-chrome | grep -q . || test "$$(id -u)" != 0 || timeout 300 sh -c \
 		"apt-get update && apt-get install --yes --no-install-recommends chromium" >/dev/null 2>&1 || true
+	@test -f $(AXE) || timeout 120 npm install --silent --no-audit --no-fund --prefix .venv/axe axe-core@4 \
+		>/dev/null 2>&1 || true
 
 test: setup browser
 	$(BIN)/python -m pytest -n 2 -m "not slow"

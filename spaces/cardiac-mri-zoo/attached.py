@@ -39,6 +39,11 @@ class Hearts:
     pathologies: list[str]
     spacing_mm: float | None
 
+    @property
+    def middle(self) -> int:
+        """A slice through the middle of a heart."""
+        return len(self.set) // 2
+
     def choose(self, count: int, pathology: str | None, seed: int | None) -> np.ndarray:
         """Some of the images without replacement, uint8 `(count, height, width, channels)`; fewer if there are fewer.
 
@@ -77,10 +82,19 @@ class Attached:
         return "real" if self.is_real else "phantom, a drawn heart"
 
     @cached_property
+    def _phantom(self) -> datasets.BuiltDataset:
+        return datasets.build_phantom(num_patients=PHANTOM_PATIENTS, progress=False)
+
+    def phantom(self) -> Hearts:
+        """Drawn hearts, which anybody may be shown."""
+        with self._lock:
+            return _hearts(self._phantom, "train")
+
+    @cached_property
     def _built(self) -> datasets.BuiltDataset:
         if self.is_real:
             return load_dataset(self.dataset_source)
-        return datasets.build_phantom(num_patients=PHANTOM_PATIENTS, progress=False)
+        return self._phantom
 
     def hearts(self, split: str) -> Hearts:
         """The images of `train` or of `test`, which is the last split there is.
@@ -90,15 +104,7 @@ class Attached:
         """
         with self._lock:
             if split not in self._splits:
-                name = split if split in self._built.dataset else list(self._built.dataset)[-1]
-                rows = self._built.dataset[name]
-                names, spacing = [""] * len(rows), None
-                if "pathology" in rows.column_names:
-                    known = rows.features["pathology"].names
-                    names = [known[label] if label >= 0 else "" for label in rows["pathology"][:]]
-                if "pixel_spacing" in rows.column_names:
-                    spacing = float(rows[0]["pixel_spacing"][0])
-                self._splits[split] = Hearts(from_split(self._built, name), names, spacing)
+                self._splits[split] = _hearts(self._built, split)
             return self._splits[split]
 
     @cached_property
@@ -124,6 +130,19 @@ class Attached:
         if owners:
             return f"{owners[0]}/{name}"
         raise ZooError(f"segmenter: none is attached; name a folder or Hub id in {SEGMENTER_VARIABLE}")
+
+
+def _hearts(built: datasets.BuiltDataset, split: str) -> Hearts:
+    """One split, or the last one where there is none of that name."""
+    name = split if split in built.dataset else list(built.dataset)[-1]
+    rows = built.dataset[name]
+    names, spacing = [""] * len(rows), None
+    if "pathology" in rows.column_names:
+        known = rows.features["pathology"].names
+        names = [known[label] if label >= 0 else "" for label in rows["pathology"][:]]
+    if "pixel_spacing" in rows.column_names:
+        spacing = float(rows[0]["pixel_spacing"][0])
+    return Hearts(from_split(built, name), names, spacing)
 
 
 def _folder(source: str | Path) -> Path:

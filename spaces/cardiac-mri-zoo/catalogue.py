@@ -2,21 +2,71 @@
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 import zoo
 from zoo.errors import ZooError
+from zoo.families import FAMILIES
 from zoo.pipelines.auto import published_classes
 from zoo.published import layout
 from zoo.published.loading import DESCRIPTION, find_folder
+from zoo.published.metrics_file import load_metrics
 from zoo.published.places import list_models
+from zoo.samples import GRID_SEEDS
+from zoo.sources import HEARTS, source_of
 
 VARIABLE = "ZOO_MODELS"
 PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
+HELD = 4  # models in memory; the one that was used longest ago goes first
+SAMPLES, CARD = "samples.png", "README.md"
+GAP = 2  # black pixels between the samples of a model's picture
+KINDS = {"gan": "GAN", "dcgan": "GAN", "wgan-gp": "GAN", "acgan": "GAN", "infogan": "GAN", "vae": "Autoencoder"}
+KINDS |= {"cvae": "Autoencoder", "style-transfer": "Style transfer"}
+DISTANCE = "fd_efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a model without its weights.
+
+    Args:
+        name (`str`): In the catalogue.
+        family (`str`): Of `zoo.families`.
+        dataset (`str`): What it was trained on, as its `metrics.json` says; empty if that is not known.
+        ratio (`float`, *optional*): Its Fréchet distance to unseen images ÷ that of real training images.
+        speed (`float`, *optional*): Images a second with its own settings, where it was measured.
+    """
+
+    name: str
+    family: str
+    dataset: str
+    ratio: float | None
+    speed: float | None
+
+    @property
+    def shows_hearts(self) -> bool:
+        """Whether its images are hearts, as far as is known."""
+        return not self.dataset or source_of(self.dataset).subject == HEARTS["subject"]
+
+    @property
+    def kind(self) -> str:
+        """The heading that it stands under."""
+        return KINDS.get(self.family, "Diffusion") if self.shows_hearts else "Not hearts"
+
+    @property
+    def words(self) -> str:
+        """Its name, and how good and fast it is."""
+        ratio = [f"{self.ratio:.1f} × real"] if self.ratio else []
+        speed = [f"{self.speed:.{0 if self.speed >= 10 else 1}f} images/s"] if self.speed else []
+        return " · ".join([self.name, *ratio, *speed])
 
 
 class Catalogue:
@@ -28,8 +78,13 @@ class Catalogue:
 
     def __init__(self, sources: dict[str, str | Path]):
         self.sources = sources
-        self._pipelines = {}
+        self._pipelines = OrderedDict()
+        self._seconds = {}  # an image, as it was last seen here
         self._lock = threading.Lock()
+
+    def __reduce__(self):
+        """A process that is lent a GPU is told the sources, and loads what it needs."""
+        return Catalogue, (self.sources,)
 
     @classmethod
     def from_environment(cls) -> "Catalogue":
@@ -51,9 +106,20 @@ class Catalogue:
         """What visitors choose from."""
         return list(self.sources)
 
-    def that(self, can: Callable[[type, dict], bool]) -> list[str]:
-        """Names of the models of which something is true, by their pipeline's class and the content of their index."""
-        return [name for name, (cls, index) in self.indices.items() if can(cls, index)]
+    def that(self, can: Callable[[type, dict], bool] = lambda cls, index: True) -> list[str]:
+        """Names of the models of which something is true, by their pipeline's class and index; the best ones first."""
+        able = {name for name, (cls, index) in self.indices.items() if can(cls, index)}
+        return [name for name in self.facts if name in able]
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the models that make images, not label maps alone; the best ones first."""
+        return self.that(lambda cls, index: cls.family != "anatomy")
+
+    @property
+    def hearts(self) -> list[str]:
+        """Names of the models whose images are hearts; the best ones first."""
+        return [name for name in self.images if self.facts[name].shows_hearts]
 
     @cached_property
     def indices(self) -> dict[str, tuple[type, dict]]:
@@ -69,13 +135,69 @@ class Catalogue:
                 found[name] = classes[layout.pipeline_name(index)], index
         return found
 
+    @cached_property
+    def facts(self) -> dict[str, Facts]:
+        """What is known of each model: those of hearts before others, the best first, those not measured last."""
+        found = [self._facts(name, cls) for name, (cls, _) in self.indices.items()]
+        found.sort(key=lambda facts: (not facts.shows_hearts, facts.ratio or np.inf))
+        return {facts.name: facts for facts in found}
+
+    def _facts(self, name: str, cls: type) -> Facts:
+        try:
+            metrics = load_metrics(self.description(name))
+        except ZooError:  # the table says what is wrong with it
+            metrics = {}
+        family = metrics.get("model", {}).get("family", cls.family)
+        dataset = metrics.get("training", {}).get("dataset", {}).get("name", "")
+        ratio = metrics.get("distribution", {}).get(DISTANCE, {}).get("ratio_to_real")
+        speed = metrics.get("cost", {}).get("samples_per_second_batch_16", {}).get("value")
+        return Facts(name, family if family in FAMILIES else cls.family, dataset, ratio, speed)
+
+    def seconds(self, name: str, count: int) -> float | None:
+        """What `count` images of a model will take here, as far as is known."""
+        speed = self.facts[name].speed if name in self.facts else None
+        one = self._seconds.get(name, 1 / speed if speed else None)
+        return None if one is None else one * count
+
+    def took(self, name: str, seconds: float, count: int) -> None:
+        """Keeps what images of a model have taken."""
+        self._seconds[name] = seconds / count
+
     def description(self, name: str) -> Path:
-        """A folder that holds index and metrics of a model; of one on the Hub nothing more is downloaded for it.
+        """The folder with index and figures of a model; of one on the Hub, nothing else is downloaded.
 
         Raises:
             ZooError: If there is no such model.
         """
-        return find_folder(self.sources[name], files=DESCRIPTION)
+        return find_folder(self.sources[name], files=(*DESCRIPTION, SAMPLES, CARD))
+
+    def card(self, name: str) -> str:
+        """The text of a model's card, Markdown without its header and pictures; empty if it has none."""
+        file = self.description(name) / CARD
+        text = file.read_text() if file.is_file() else ""
+        text = text.split("\n---\n", 1)[-1] if text.startswith("---\n") else text
+        return "\n".join(line for line in text.splitlines() if not line.startswith("!["))
+
+    def stored(self, name: str, row: int, count: int, size: int) -> np.ndarray | None:
+        """The first samples of seed 0 of a class, from the picture that lies beside the model.
+
+        Args:
+            name (`str`): Of the model.
+            row (`int`): Number of the class.
+            count (`int`): At most 16.
+            size (`int`): Side of an image in pixels.
+
+        Returns:
+            `np.ndarray` of shape `(count, size, size, 1)`: uint8; `None` if there is no such picture.
+        """
+        file, step = self.description(name) / SAMPLES, size + GAP
+        if not file.is_file():
+            return None
+        picture = np.asarray(Image.open(file).convert("L"))
+        if picture.shape[1] != GRID_SEEDS * step - GAP or picture.shape[0] < (row + 1) * step - GAP:
+            return None
+        lefts = [i * step for i in range(count)]
+        return np.stack([picture[row * step : row * step + size, left : left + size, None] for left in lefts])
 
     def load(self, name: str):
         """The pipeline of that name, in eval mode, on the GPU if there is one.
@@ -90,6 +212,9 @@ class Catalogue:
                 pipe = zoo.from_pretrained(self.sources[name])
                 pipe.set_progress_bar_config(disable=True)
                 self._pipelines[name] = pipe.to("cuda") if torch.cuda.is_available() else pipe
+            self._pipelines.move_to_end(name)
+            while len(self._pipelines) > HELD:
+                self._pipelines.popitem(last=False)
             return self._pipelines[name]
 
 

@@ -1,4 +1,4 @@
-"""The same request to every model, and how the models measure up."""
+"""The same request to several models, and how the models measure up."""
 
 import shutil
 import tempfile
@@ -10,12 +10,17 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from asking import conditions
 from catalogue import Catalogue
-from sampling import default_request, draw
-from zoo.cards.columns import COLUMNS, measured
+from events import on_gpu
+from jobs import News
+from sampling import Result, default_request, sample
+from zoo.cards.columns import COLUMNS, Column, measured
+from zoo.cards.figures_text import value_of
 from zoo.cards.results import Table, notes, results, title
+from zoo.cards.tables import results_table
 from zoo.cards.tables_html import html_rows
 from zoo.cards.trilemma import draw_trilemma
 from zoo.errors import ZooError
@@ -25,12 +30,26 @@ from zoo.published.metrics_file import METRICS_FILE, load_metrics
 
 NOTHING = "None of these models has been evaluated yet."
 SAMPLES = 4  # of each model
+LOW, HIGH, NEAR = "↓ lower is better", "↑ higher is better", "≈ nearer to real is better"
+BY_GROUP = {"copying": LOW, "diversity": NEAR, "anatomy": NEAR, "conditioning": NEAR, "utility": HIGH}
+BY_KEY = (
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "ssim",
+    "cc",
+    "psnr",
+    "samples_per_second",
+    "inception",
+)
+# Each row has a number by which the column is sorted, the least of it best; what was not measured comes last
 SORT = (
     "const head=this.closest('th'),body=head.closest('table').tBodies[0],column=head.cellIndex,"
-    "down=head.ariaSort==='ascending';"
+    "best=head.dataset.best,worst=best==='ascending'?'descending':'ascending',down=head.ariaSort===best;"
     "for(const other of head.parentNode.children)other.ariaSort=null;"
-    "head.ariaSort=down?'descending':'ascending';"
-    "const value=row=>column?row.cells[column].dataset.value:row.cells[0].textContent,"
+    "head.ariaSort=down?worst:best;"
+    "const value=row=>column?row.cells[column].dataset.rank:row.cells[0].textContent,"
     "order=(a,b)=>column?a-b:a.localeCompare(b);"
     "body.append(...[...body.querySelectorAll('.model')].sort((one,two)=>{"
     "const a=value(one),b=value(two);"
@@ -44,49 +63,72 @@ class Answer:
 
     Args:
         name (`str`): Of the model.
-        picture (`np.ndarray`, *optional*): Its samples in a square, uint8; absent if it failed.
-        spacing_mm (`float`, *optional*): Side of a pixel.
+        result (`Result`, *optional*): Its samples; absent if it failed.
         words (`str`): Classes and time taken, or why there is no picture.
     """
 
     name: str
-    picture: np.ndarray | None
-    spacing_mm: float | None
+    result: Result | None
     words: str
 
 
-def ask_everyone(catalogue: Catalogue, pathology: str, seed: int) -> Iterator[Answer]:
+@on_gpu
+def ask_models(catalogue: Catalogue, names: list[str], classes: dict[str, str], seed: int) -> Iterator:
     """Samples 0 to 3 of a seed from one model after the other, with each model's own settings.
 
     Args:
         catalogue (`Catalogue`): The models.
-        pathology (`str`): A class; models that do not know it draw theirs, and say so.
+        names (`list[str]`): Which of them, in this order.
+        classes (`dict[str, str]`): By condition; a model that does not know one draws its own, and says so.
         seed (`int`): The seed.
+
+    Yields:
+        `News`, and an `Answer` for each model.
     """
-    for name in catalogue.names:
+    for number, name in enumerate(names):
+        yield News(f"{number} of {len(names)} models: asking {name}", number, len(names))
         try:
-            yield _ask(catalogue, name, pathology, seed)
+            yield from _ask(catalogue, name, classes, seed)
         except ZooError as error:
-            yield Answer(name, None, None, str(error))
+            yield Answer(name, None, str(error))
 
 
-def _ask(catalogue: Catalogue, name: str, pathology: str, seed: int) -> Answer:
+def _ask(catalogue: Catalogue, name: str, classes: dict[str, str], seed: int) -> Iterator:
     start = time.perf_counter()
     pipe = catalogue.load(name)
     loaded = time.perf_counter() - start
-    known = next(iter(pipe.class_names.values()), [])
-    label = pathology if pathology in known else "drawn"
-    with tempfile.TemporaryDirectory() as work_dir:
-        request = default_request(pipe, name, [label, None, None], SAMPLES, seed)
-        found = draw(pipe, request, Path(work_dir) / "png")
-    words = pathology if label == pathology else "any pathology" if known else "knows no classes"
-    took = f"{found.seconds:.2f} s" + (f", {loaded:.1f} s to load" if loaded > 0.1 else "")
-    return Answer(name, square(found.images), pipe.config.get("pixel_spacing_mm"), f"{words} · {took}")
+    first, *_ = conditions(pipe)
+    asked = {first if key == "pathology" else key: label for key, label in classes.items()}
+    asked = {key: label for key, label in asked.items() if label in pipe.class_names.get(key, ())}
+    *_, result = sample(catalogue, default_request(pipe, name, classes=asked, count=SAMPLES, seed=seed))
+    words = " · ".join(asked.values()) or ("any class" if pipe.class_names else "knows no classes")
+    took = f"{result.seconds:.2f} s" + (f", {loaded:.1f} s to load" if loaded > 0.1 else "")
+    yield Answer(name, result, f"{words} · {took}")
 
 
 def square(images: np.ndarray) -> np.ndarray:
     """Four uint8 images `(4, height, width, channels)` as one picture."""
     return np.asarray(image_grid(images, columns=2))
+
+
+def sheet(answers: list[Answer]) -> Image.Image:
+    """All answers as one picture: a row a model, its name above."""
+    rows = [
+        (answer, image_grid(answer.result.pictures, SAMPLES, scale=max(1, 128 // answer.result.images.shape[1])))
+        for answer in answers
+        if answer.result is not None
+    ]
+    if not rows:
+        raise ZooError("picture: compare something first")
+    line = 18
+    width = max(row.width for _, row in rows)
+    canvas = Image.new("RGB", (width, sum(row.height + line for _, row in rows)))
+    draw, top = ImageDraw.Draw(canvas), 0
+    for answer, row in rows:
+        draw.text((4, top + 3), f"synthetic: {answer.name}, {answer.words}", fill="white")
+        canvas.paste(row.convert("RGB"), (0, top + line))
+        top += row.height + line
+    return canvas
 
 
 @dataclass(frozen=True)
@@ -96,16 +138,18 @@ class Results:
     Args:
         table (`str`): HTML, sorted by a click on a heading; or why there is none.
         figure (`np.ndarray`, *optional*): Quality over speed, uint8.
+        csv (`str`): All figures.
     """
 
     table: str
     figure: np.ndarray | None
+    csv: str = ""
 
 
 def read_results(catalogue: Catalogue) -> Results:
-    """What was measured of the models, from their `metrics.json` as it is now."""
+    """What was measured of the models of hearts, from their `metrics.json` as it is now."""
     try:
-        folders = {name: catalogue.description(name) for name in catalogue.indices}
+        folders = {name: catalogue.description(name) for name in catalogue.hearts}
         files = {name: folder / METRICS_FILE for name, folder in folders.items()}
         changed = tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files.values())
         return _read_results(tuple(folders.items()), changed)
@@ -126,25 +170,50 @@ def _read_results(folders: tuple[tuple[str, Path], ...], changed: tuple[int, ...
         except ZooError:  # no model has both a distance and a speed
             figure = None
         found = results(evaluated)
-        return Results("".join(map(table_html, found)) + f"<p>{escape(notes(found))}</p>", figure)
+        html = "".join(map(table_html, found)) + f"<p>{escape(notes(found))}</p>"
+        return Results(html, figure, results_table(evaluated, "csv"))
+
+
+def goal(column: Column) -> str:
+    """What is better in a column: `LOW`, `HIGH` or `NEAR`."""
+    if column.group in BY_GROUP:
+        return BY_GROUP[column.group]
+    return HIGH if column.key.startswith(BY_KEY) else LOW
+
+
+def rank(column: Column, groups: dict) -> str:
+    """The number that a column is sorted by, the least of it best; empty where there is none."""
+    value, real = value_of(column.figure(groups)), value_of(groups.get(column.group, {}).get(column.beside))
+    if not isinstance(value, int | float):
+        return ""
+    if goal(column) == NEAR:
+        return "" if real is None else str(abs(float(value) - float(real)))
+    return str(float(value) * (-1 if goal(column) == HIGH else 1))
 
 
 def table_html(table: Table) -> str:
-    """One table of `zoo.cards.results` with the figures that say most; reference rows keep their place on top."""
+    """One table of results with the figures that say most; reference rows keep their place on top."""
     dataset, rows = table
     columns = measured([column for column in COLUMNS if column.headline], rows)
+    heads = [("Model", "", "ascending")]
+    heads += [(each.heading, goal(each), "descending" if goal(each) == HIGH else "ascending") for each in columns]
     headings = "".join(
-        f'<th scope="col"><button type="button" onclick="{SORT}">{escape(heading)}</button></th>'
-        for heading in ["Model", *(column.heading for column in columns)]
+        f'<th scope="col" data-best="{best}"><button type="button" onclick="{SORT}">{escape(heading)}</button>'
+        f'<span class="goal">{words}</span></th>'
+        for heading, words, best in heads
     )
     lines = []
-    for row in html_rows(rows, columns):
+    for row, (_, groups) in zip(html_rows(rows, columns), rows, strict=True):
         kind = "reference" if row.is_reference else "model"
-        cells = "".join(f'<td data-value="{value}">{escape(text)}</td>' for text, value in row.cells)
+        cells = "".join(
+            f'<td data-rank="{rank(column, groups)}">{escape(text)}</td>'
+            for column, (text, _) in zip(columns, row.cells, strict=True)
+        )
         lines.append(f'<tr class="{kind}"><th scope="row">{escape(row.name)}</th>{cells}</tr>')
     head = f"<p>{escape(title(dataset).replace('`', ''))}</p>"
     body = f"<thead><tr>{headings}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    return f'{head}<div class="wide"><table class="figures">{body}</table></div>'
+    wide = '<div class="wide" tabindex="0" role="region" aria-label="Results">'
+    return f'{head}{wide}<table class="figures">{body}</table></div>'
 
 
 def _named_folder(name: str, found: Path, work_dir: Path) -> Path:

@@ -4,11 +4,19 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from asking import DRAWN, MAX_GUIDANCE, MAX_STEPS, OPEN, Request, ask, class_choice, conditions
 from catalogue import Catalogue
-from events import plain_errors
-from sampling import DRAWN, MAX_COUNT, MAX_GUIDANCE, MAX_SEED, MAX_STEPS, OPEN, fields
+from widgets import Select, add_seed, models, options
 
-SEED_INFO = "The same seed gives the same image again."
+PATHOLOGIES = {
+    "NOR": ("Healthy", "No disease of the heart."),
+    "MINF": ("Infarct", "After an infarction: part of the wall is scarred, thinner and moves less."),
+    "DCM": ("Dilated", "Dilated cardiomyopathy: the left ventricle is wide, its wall thin for its size."),
+    "HCM": ("Hypertrophic", "Hypertrophic cardiomyopathy: the wall is thick, 15 mm or more in some segment."),
+    "RV": ("Right ventricle", "The right ventricle is wide or pumps too little."),
+}
+ANY = ("Any", "Drawn as often as in the training images.")
+SPOKEN = {"ED": "ED, filled", "ES": "ES, contracted"}
 
 
 @dataclass
@@ -20,64 +28,100 @@ class Controls:
         labels (`list`): Of the model's first condition, phase and slice level.
     """
 
-    model: gr.Dropdown
-    labels: list[gr.Dropdown]
-    count: gr.Slider | None
+    catalogue: Catalogue
+    model: Select
+    labels: list
+    count: gr.Number | None
     seed: gr.Number
-    steps: gr.Slider
-    guidance: gr.Slider
+    steps: gr.Number
+    guidance: gr.Number
 
     @property
     def inputs(self) -> list:
-        """All of them, in the order of the events' arguments."""
+        """All of them, in the order of `request`'s arguments."""
         count = [] if self.count is None else [self.count]
-        return [self.model, *self.labels, *count, self.seed, self.steps, self.guidance]
+        return [self.model, *self.labels, self.seed, self.steps, self.guidance, *count]
 
+    def request(self, model, first, phase, level, seed, steps, guidance, count=1) -> Request:
+        """What they say.
 
-def seed_field(value: int = 0, label: str = "Seed") -> gr.Number:
-    """A field for a seed."""
-    return gr.Number(value, precision=0, minimum=0, maximum=MAX_SEED, label=label, info=SEED_INFO)
-
-
-def add_controls(catalogue: Catalogue, names: list[str], with_count: bool = True) -> Controls:
-    """Adds the controls of some models; those that a model does not know are hidden when it is chosen."""
-    model = gr.Dropdown(names, label="Model")
-    facts = gr.Markdown(elem_classes="facts")
-    labels = [gr.Dropdown([], label=field, visible=False) for field in ("Pathology", "Phase", "Slice level")]
-    count = gr.Slider(1, MAX_COUNT, 8, step=1, label="Count") if with_count else None
-    seed = seed_field()
-    steps = gr.Slider(
-        1, MAX_STEPS, 25, step=1, label="Steps", info="More are slower and usually better.", visible=False
-    )
-    guidance = gr.Slider(
-        0, MAX_GUIDANCE, 1, step=0.1, label="Guidance", info="1 is none; more exaggerates the class.", visible=False
-    )
-
-    @plain_errors
-    def describe(model):
-        """What can be asked of a model."""
-        pipe = catalogue.load(model)
+        Raises:
+            ZooError: If it is out of its bounds.
+        """
+        pipe = self.catalogue.load(model)
+        classes = class_choice(pipe, [first, phase, level])
         defaults = pipe.default_settings
-        return [
-            _facts(pipe),
-            *(_choices(field, pipe.class_names.get(field)) for field in fields(pipe)),
-            gr.update(value=defaults.get("num_inference_steps", 1), visible="num_inference_steps" in defaults),
-            gr.update(value=defaults.get("guidance_scale", 1), visible="guidance_scale" in defaults),
-        ]
+        steps = steps if "num_inference_steps" in defaults else None
+        guidance = guidance if "guidance_scale" in defaults else None
+        return ask(model=model, classes=classes, count=count, seed=seed, steps=steps, guidance=guidance)
 
-    # Without a trigger: when the page is opened and when another model is chosen
-    gr.on(fn=describe, inputs=model, outputs=[facts, *labels, steps, guidance], api_visibility="private")
-    return Controls(model, labels, count, seed, steps, guidance)
+    def describe(self, model: str, request: Request | None = None) -> list:
+        """Updates of labels, steps and guidance for a model; with the values of a request, if there is one."""
+        pipe, chosen = self.catalogue.load(model), request.classes if request else {}
+        defaults = pipe.default_settings
+        first, *more = conditions(pipe)
+        updates = [_radio(first, pipe.class_names.get(first), chosen.get(first, DRAWN))]
+        updates += [_menu(name, pipe.class_names.get(name), chosen.get(name, DRAWN)) for name in more]
+        for own, key in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
+            asked = getattr(request, own) if request else None
+            updates.append(gr.update(value=defaults.get(key, 1) if asked is None else asked, visible=key in defaults))
+        return updates
+
+    @property
+    def described(self) -> list:
+        """What `describe` updates."""
+        return [*self.labels, self.steps, self.guidance]
 
 
-def _facts(pipe) -> str:
-    spacing = pipe.config.get("pixel_spacing_mm")
-    of = f" of {spacing:g} mm" if spacing else ""
-    return f"{pipe.family.upper()}, {pipe.sample_size} × {pipe.sample_size} pixels{of}"
+def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None, count: int = 8) -> Controls:
+    """Adds the controls of some models; those that a model does not know are hidden when it is chosen.
+
+    Args:
+        catalogue (`Catalogue`): The models.
+        names (`list[str]`): Which of them.
+        most (`int`, *optional*): How many images may be asked for; without it there is one.
+        count (`int`): How many are asked for at first.
+    """
+    first = gr.Radio([], label="Heart", elem_classes="chips", visible=False)
+    says = gr.Markdown(elem_classes="says")
+    with gr.Row(elem_classes="pair"):
+        seed = add_seed()
+        number = None
+        if most:
+            number = gr.Number(count, precision=0, minimum=1, label="Images", info=f"Up to {most}.", min_width=90)
+    with gr.Accordion("More: model, phase, level, steps", open=False, elem_classes="more"):
+        model = models(catalogue, names)
+        phase = Select(title="Phase", visible=False)
+        level = Select(title="Slice level", visible=False)
+        with gr.Row(elem_classes="pair"):
+            steps = gr.Number(1, precision=0, minimum=1, maximum=MAX_STEPS, label="Steps", info="More are slower.")
+            guidance = gr.Number(
+                1, minimum=0, maximum=MAX_GUIDANCE, step=0.1, label="Guidance", info="Above 1 exaggerates the class."
+            )
+    controls = Controls(catalogue, model, [first, phase, level], number, seed, steps, guidance)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    model.input(controls.describe, model, controls.described, **quiet)
+    first.change(_sentence, first, says, **quiet)
+    return controls
 
 
-def _choices(field: str, names: list[str] | None):
-    """The dropdown of a condition; hidden if the model does not know it."""
-    choices = [("any of them", DRAWN), *((name, name) for name in names or []), ("left open", OPEN)]
-    label = field.replace("_", " ").capitalize()
-    return gr.update(choices=choices, value=DRAWN, label=label, visible=names is not None)
+def _sentence(label: str | None) -> str:
+    return PATHOLOGIES.get(label, ANY if label == DRAWN else ("", ""))[1]
+
+
+def _radio(name: str, known: list[str] | None, value: str):
+    """The buttons of a model's first condition; hidden if it knows none."""
+    named = [(PATHOLOGIES[label][0] if label in PATHOLOGIES else label, label) for label in known or []]
+    label = {"pathology": "Heart"}.get(name, name.replace("_", " ").capitalize())
+    return gr.update(choices=[*named, (ANY[0], DRAWN)], value=value, label=label, visible=known is not None)
+
+
+def _menu(name: str, known: list[str] | None, value: str):
+    """The menu of a condition; hidden if the model does not know it."""
+    named = [(SPOKEN.get(label, label), label) for label in known or []]
+    return gr.update(
+        choices=options([("Any", DRAWN), *named, ("Left open", OPEN)]),
+        value=value,
+        title=name.replace("_", " ").capitalize(),
+        visible=known is not None,
+    )

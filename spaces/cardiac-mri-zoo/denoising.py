@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sampling import Request, after_each_step
-from zoo.pipelines import sample_generators
+from asking import Request
+from sampling import after_each_step
 from zoo.png import to_uint8
-from zoo.samples import class_arguments
 
 MAX_MOMENTS = 25
 
@@ -31,14 +30,14 @@ def denoise(pipe, request: Request, tell: Callable) -> list[tuple[int, np.ndarra
     Raises:
         ZooError: If the model does not know a class.
     """
-    total, kept = request.settings["num_inference_steps"], []
+    call = request.call(pipe, [0])
+    total, kept = call["num_inference_steps"], []
 
     def keep(step: int, tensors: dict) -> None:
         picture = to_uint8(pipe.preview(tensors["latents"])[0])
         kept.append((step + 1, picture))
         tell((step + 1, total, picture))
 
-    call = {"generator": sample_generators(request.seed, [0]), "output_type": "np"} | after_each_step(keep)
-    image = pipe(1, **call, **class_arguments(pipe, request.classes), **request.settings).images[0]
+    image = pipe(**call, output_type="np", **after_each_step(keep)).images[0]
     kept[-1] = (kept[-1][0], to_uint8(image))
     return [kept[moment] for moment in moments_of(len(kept))]

@@ -1,14 +1,10 @@
-"""What all events share: a queue for those that sample, a GPU where one is lent, errors in a line, news on the way."""
+"""A GPU where one is lent, and news of work that tells how far it is."""
 
-import functools
-import inspect
 import queue
 import threading
 from collections.abc import Callable, Generator
 
-import gradio as gr
-
-from zoo.errors import ZooError
+from jobs import Stopped
 
 try:
     from spaces import GPU as on_gpu  # ZeroGPU lends one to a function that is decorated, while it runs
@@ -16,39 +12,6 @@ except ImportError:
 
     def on_gpu(function):
         return function
-
-
-# A pipeline's scheduler has a state, and the machine few cores: events that sample share one queue, one at a time
-SAMPLING = {"concurrency_id": "sampling", "concurrency_limit": 1}
-
-
-def plain_errors(function):
-    """A function of an event, or a generator of one, whose `ZooError` is shown to the visitor in its one line."""
-
-    @functools.wraps(function)
-    def run(*args):
-        try:
-            return function(*args)
-        except ZooError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    @functools.wraps(function)
-    def generate(*args):
-        try:
-            yield from function(*args)
-        except ZooError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return generate if inspect.isgeneratorfunction(function) else run
-
-
-def sampling(function):
-    """A function of an event that runs a network: on the GPU where one is lent, its errors in a line."""
-    return on_gpu(plain_errors(function))
-
-
-class Stopped(Exception):
-    """The visitor has left: the work is given up."""
 
 
 def with_news(work: Callable[[Callable], object], show: Callable) -> Generator:

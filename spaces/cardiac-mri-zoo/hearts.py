@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from uploads import MAX_SPACING, MIN_SPACING, Slice
+from uploads import MAX_SPACING, MIN_SPACING, Slice, Stack
 from zoo.anatomy import CAVITY, MUSCLE
 from zoo.datasets.resample import resample_slice
 from zoo.errors import ZooError
+from zoo.metrics.copying import nearest_training
 from zoo.metrics.functional import measure_anatomy
 from zoo.metrics.image_set import ImageSet
-from zoo.metrics.nearest import nearest_training
 from zoo.png import to_uint8
 from zoo.published.networks import Judge
 
@@ -29,8 +29,6 @@ MIN_CONFIDENCE = 0.85  # mean probability of the labels given to the heart
 MIN_CONTRAST = 0.05  # blood over muscle, on the scale from black to white
 SHIFTS = ((3, 0), (-3, 0), (0, 3), (0, -3))  # pixels
 SEARCH_STEP_MM, SEARCH_MM = 16.0, 48.0  # where a heart is looked for around the middle of a large picture
-COLOURS = {1: (86, 180, 233), 2: (240, 200, 66), 3: (204, 121, 167)}  # can be told apart by the colour-blind
-OPACITY = 0.45
 NEIGHBOURS = 4
 
 
@@ -97,18 +95,20 @@ def _mean(values: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return (values * where).sum((1, 2)) / where.sum((1, 2)).clamp(min=1)
 
 
-def with_spacing(found: Slice, spacing_mm: float | None, field_mm: float) -> Slice:
-    """The slice with a pixel's side: its own, or the one that the visitor gives, or one by which it fills `field_mm`.
+def side_of(stack: Stack, spacing_mm: float | None, field_mm: float) -> tuple[tuple[float, float], bool]:
+    """The sides of a pixel, and whether they are known: the file's own, or what the visitor gives.
+
+    Otherwise the picture is taken to be as wide as what the segmenter sees, and nothing may be told in millimetres.
 
     Raises:
         ZooError: If the number is out of bounds.
     """
-    if found.spacing is not None:
-        return found
+    if stack.spacing is not None:
+        return stack.spacing, True
     if spacing_mm is not None and not MIN_SPACING <= spacing_mm <= MAX_SPACING:
-        raise ZooError(f"side of a pixel: expected {MIN_SPACING} to {MAX_SPACING} mm, or 0 where it is not known")
-    side = spacing_mm or field_mm / min(found.pixels.shape)
-    return Slice(found.pixels, (side, side), f"{found.words}, taken for {side:.3g} mm each")
+        raise ZooError(f"side of a pixel: expected {MIN_SPACING} to {MAX_SPACING} mm, or nothing where it is not known")
+    side = spacing_mm or field_mm / min(stack.voxels.shape[1:])
+    return (side, side), spacing_mm is not None
 
 
 def on_grid(found: Slice, center: tuple[float, float], size: int, spacing_mm: float) -> torch.Tensor:
@@ -158,32 +158,6 @@ def _likeliest(wide: torch.Tensor, judge: Judge) -> tuple[float, float]:
         return 0.0, 0.0
     row, column = np.argwhere(labels[best].numpy() > 0).mean(0) + np.array(windows[best]) - (len(wide) - 1) / 2
     return row, column
-
-
-def overlay(image: torch.Tensor, mask: np.ndarray) -> np.ndarray:
-    """The image with its labels in colour: uint8 `(height, width, 3)`."""
-    colour = np.repeat(image.numpy()[..., None], 3, axis=-1).astype(np.float32)
-    for label, tint in COLOURS.items():
-        colour[mask == label] = (1 - OPACITY) * colour[mask == label] + OPACITY * np.array(tint)
-    return colour.round().astype(np.uint8)
-
-
-def describe(measures: dict[str, float]) -> str:
-    """What was measured, in Markdown; what could not be is left out or told."""
-    names = {
-        "wall_thickness_mm": ("Wall thickness, mean", "mm"),
-        "septal_wall_mm": ("… of the septum", "mm"),
-        "lateral_wall_mm": ("… of the lateral wall", "mm"),
-        "cavity_area_mm2": ("Left-ventricular cavity", "mm²"),
-        "myocardium_area_mm2": ("Myocardium", "mm²"),
-        "lv_rv_ratio": ("Left ÷ right ventricle", ""),
-    }
-    known = [(*names[key], measures[key]) for key in names if measures[key] == measures[key]]
-    lines = [f"| {name} | {value:.{0 if unit == 'mm²' else 1}f} {unit} |" for name, unit, value in known]
-    note = (
-        "" if measures["ring_closed"] else "\n\nThe muscle forms no closed ring here, so its thickness is not measured."
-    )
-    return "\n".join(["| Measure | |", "| --- | ---: |", *lines]) + note
 
 
 def nearest(image: torch.Tensor, known: ImageSet) -> list[tuple[np.ndarray, float]]:

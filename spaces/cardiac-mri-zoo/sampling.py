@@ -1,66 +1,59 @@
-"""Sampling for visitors: bounded requests, and what comes of them."""
+"""From a request to images: what comes of sampling, and how far it is on the way."""
 
-import csv
-import reprlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+import zoo
+from asking import OPEN, SHOWN, Request, first_class, shown_source
+from catalogue import Catalogue
+from events import on_gpu, with_news
+from jobs import News
 from zoo.errors import ZooError
-from zoo.samples import LIST_FILE, write_samples
+from zoo.figures import image_grid
+from zoo.png import to_uint8
 
-MAX_COUNT = 16
-MAX_SEED = 2**32 - 1
-MAX_STEPS = 100
-MAX_GUIDANCE = 5.0
-DRAWN, OPEN = "drawn", "any"  # classes that are no class: drawn as in the training images, and left open
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a visitor asks of a model, checked.
-
-    Args:
-        name (`str`): Of the model.
-        count (`int`): How many images.
-        seed (`int`): Sample *i* depends on it and on *i*.
-        classes (`dict[str, str]`): By condition; those that are not named are drawn.
-        settings (`dict`): Further keywords of the pipeline's call.
-    """
-
-    name: str
-    count: int
-    seed: int
-    classes: dict[str, str] = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
-
-    @property
-    def stem(self) -> str:
-        """What its files are called after."""
-        return f"{self.name.replace('/', '--')}_seed{self.seed}"
+BATCH = 8  # of more images than a page shows: between two batches others may go first
 
 
 @dataclass
-class Samples:
+class Result:
     """What a visitor gets.
 
     Args:
         request (`Request`): What was asked for.
-        pipe: Stands for the pipeline and hands out these images again.
-        images (`np.ndarray` of shape `(count, height, width, channels)`): uint8.
-        classes (`list[dict[str, str]]`): Of each image, by condition.
+        images (`np.ndarray` of shape `(count, height, width, channels)`): float32 in [0, 1].
+        masks (`np.ndarray` of shape `(count, height, width)`, *optional*): uint8 labels, of models that draw them.
+        class_names (`dict[str, list[str]]`): The classes that the model knows, by condition.
+        classes (`list[dict[str, str]]`): Of each image, by condition; drawn ones too.
+        spacing_mm (`float`, *optional*): Side of a pixel.
+        dataset (`str`): What the model was trained on; empty if that is not known.
+        settings (`dict`): Keywords of the pipeline's call, as they were.
+        source (`str`): Hub id or folder of the model.
+        python (`str`): Code that makes these very images.
         seconds (`float`): What sampling took.
+        version (`str`): Of the library.
     """
 
     request: Request
-    pipe: object
     images: np.ndarray
+    masks: np.ndarray | None
+    class_names: dict[str, list[str]]
     classes: list[dict[str, str]]
+    spacing_mm: float | None
+    dataset: str
+    settings: dict
+    source: str
+    python: str
     seconds: float
+    version: str = zoo.__version__
+
+    @property
+    def pictures(self) -> np.ndarray:
+        """The images in 8 bits."""
+        return to_uint8(self.images)
 
     @property
     def captions(self) -> list[str]:
@@ -70,99 +63,121 @@ class Samples:
             for row in self.classes
         ]
 
-
-class SampledOnce:
-    """Stands for a pipeline, and hands out the images of its first call each time: formats differ, images do not."""
-
-    def __init__(self, pipe):
-        self.pipe = pipe
-        self.output = None
-        self.seconds = 0.0
-
-    def __getattr__(self, name: str):
-        return getattr(self.pipe, name)
-
-    def __call__(self, *args, **kwargs):
-        if self.output is None:
-            start = time.perf_counter()
-            self.output = self.pipe(*args, **kwargs)
-            self.seconds = time.perf_counter() - start
-        return self.output
+    @property
+    def stem(self) -> str:
+        """What its files are called after: no two requests have the same name."""
+        request = self.request
+        asked = [f"{value:g}{name.rpartition('_')[2]}" for name, value in request.quantities.items()]
+        steps = [f"steps{request.steps}"] if "num_inference_steps" in self.settings else []
+        guidance = self.settings.get("guidance_scale", 1)
+        parts = [request.model.replace("/", "--"), *request.classes.values(), *asked]
+        parts += [f"seed{request.seed}", f"n{request.count}", *steps, *([f"guidance{guidance:g}"] * (guidance != 1))]
+        return "_".join(["synthetic", *parts])
 
 
-def fields(pipe) -> list[str]:
-    """The conditions that a visitor may set: the model's first one, whatever its name, phase and slice level."""
-    return [next(iter(pipe.class_names), "class"), "phase", "slice_level"]
-
-
-def check_number(name: str, value, low: float, high: float, *, whole: bool = True) -> float:
-    """The number itself, an `int` if it is to be whole.
+@on_gpu
+def sample(catalogue: Catalogue, request: Request) -> Iterator:
+    """Makes what was asked for: yields `News`, and the `Result` last.
 
     Raises:
-        ZooError: If it is no number, not whole or out of bounds.
+        ZooError: If the model does not know what is asked of it.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-    if not is_number or whole and value != int(value):
-        kind = "a whole number" if whole else "a number"
-        raise ZooError(f"{name}: expected {kind} from {low} to {high}, got {reprlib.repr(value)}")
-    return int(value) if whole else float(value)
+    yield News(f"Loading {request.model}")
+    pipe = catalogue.load(request.model)
+    total = pipe.default_settings.get("num_inference_steps") and (
+        request.steps or pipe.default_settings["num_inference_steps"]
+    )
+    spacing = pipe.config.get("pixel_spacing_mm")
+    images, masks, start = [], [], time.perf_counter()
+    size = request.count if request.count <= SHOWN else BATCH
+    for first in range(0, request.count, size):
+        indices = range(first, min(first + size, request.count))
+        call = request.call(pipe, indices)
+
+        def work(tell, call=call):
+            steps = after_each_step(lambda step, tensors: tell((step + 1, tensors["latents"])))
+            return pipe(**call, output_type="np", **(steps if works_in_steps(pipe) else {}))
+
+        def show(news, first=first, indices=indices):
+            (step, latents), count = news, len(indices)
+            by_now = np.asarray(image_grid(pipe.preview(latents), columns=min(4, count)))
+            words = f"Step {step} of {total}" if request.count == count else f"{first} of {request.count} images"
+            return News(words, first * total + step * count, request.count * total, by_now, spacing)
+
+        try:
+            output = yield from with_news(work, show)
+        except (ValueError, TypeError) as error:  # a quantity or class that the model does not take
+            raise ZooError(str(error)) from error
+        images.append(np.asarray(output.images, np.float32))
+        if hasattr(output, "masks"):
+            masks.append(np.asarray(output.masks, np.uint8))
+        done = indices.stop
+        if done < request.count:
+            words = f"{done} of {request.count} images"
+            yield News(words, done * (total or 1), request.count * (total or 1), spacing_mm=spacing, may_pause=True)
+    seconds = time.perf_counter() - start
+    catalogue.took(request.model, seconds, request.count)
+    pictures, labels = np.concatenate(images), np.concatenate(masks) if masks else None
+    yield make_result(catalogue, pipe, request, pictures, labels, seconds)
 
 
-def check_request(pipe, name: str, labels: list, count, seed, steps=None, guidance=None) -> Request:
-    """Makes sure that what a visitor sent is within its bounds; the settings that the model does not know are dropped.
+def drawn_classes(pipe, call: dict) -> list[dict[str, str]]:
+    """The classes of each image of a call, by condition; the generators in it are used up.
+
+    Raises:
+        ZooError: If the model does not know one.
+    """
+    if not pipe.class_names:
+        return [{} for _ in call["generator"]]
+    given = {name: call[name] for name in pipe.class_names if name in call}
+    labels = pipe.draw_labels(call.get("class_labels"), given, call["generator"]).tolist()
+    known = {name: [*names, OPEN] for name, names in pipe.class_names.items()}
+    return [{name: known[name][index] for name, index in zip(known, row, strict=True)} for row in labels]
+
+
+def stored_result(catalogue: Catalogue, model: str, label: str, count: int) -> Result | None:
+    """Samples of seed 0 of a class that lie beside the model as a picture; `None` if there are none.
 
     Args:
-        pipe: A pipeline of `zoo.pipelines`.
-        name (`str`): Of the model.
-        labels (`list`): A class name, `"drawn"` or `"any"` for each of `fields(pipe)`.
-        count, seed, steps, guidance: As sent.
-
-    Raises:
-        ZooError: If a value is out of its bounds; classes are checked when the samples are drawn.
+        catalogue (`Catalogue`): The models.
+        model (`str`): Which of them.
+        label (`str`): A class of its first condition.
+        count (`int`): At most 16.
     """
-    count, seed = check_number("count", count, 1, MAX_COUNT), check_number("seed", seed, 0, MAX_SEED)
-    settings = {}
-    if "num_inference_steps" in pipe.default_settings:
-        least = (
-            2 if "sampler" in pipe.default_settings else 1
-        )  # a score model has a level to start from and one to reach
-        settings["num_inference_steps"] = check_number("steps", steps, least, MAX_STEPS)
-    if "guidance_scale" in pipe.default_settings:
-        settings["guidance_scale"] = check_number("guidance", guidance, 0, MAX_GUIDANCE, whole=False)
-    classes = {field: label for field, label in zip(fields(pipe), labels, strict=True) if label not in (None, DRAWN)}
-    return Request(name, count, seed, classes, settings)
+    pipe = catalogue.load(model)
+    classes = first_class(pipe, label)
+    if not classes or hasattr(pipe, "num_labels"):  # masks cannot be read out of a picture
+        return None
+    request = default_request(pipe, model, classes=classes, count=count)
+    images = catalogue.stored(model, pipe.class_names[next(iter(classes))].index(label), count, pipe.sample_size)
+    return None if images is None else make_result(catalogue, pipe, request, images.astype(np.float32) / 255)
 
 
-def default_request(pipe, name: str, labels: list, count, seed) -> Request:
-    """The same with the model's own settings."""
-    defaults = pipe.default_settings
-    return check_request(
-        pipe, name, labels, count, seed, defaults.get("num_inference_steps"), defaults.get("guidance_scale")
+def make_result(catalogue: Catalogue, pipe, request: Request, images: np.ndarray, masks=None, seconds: float = 0.0):
+    """The result of a request, from its images and masks."""
+    call = request.call(pipe)
+    settings = {name: call[name] for name in ("num_inference_steps", "guidance_scale") if name in call}
+    facts = catalogue.facts.get(request.model)
+    return Result(
+        request,
+        images,
+        masks,
+        pipe.class_names,
+        drawn_classes(pipe, call),
+        pipe.config.get("pixel_spacing_mm"),
+        facts.dataset if facts else "",
+        settings,
+        shown_source(catalogue.sources[request.model]),
+        request.python(pipe, catalogue.sources[request.model]),
+        seconds,
     )
 
 
-def draw(pipe, request: Request, folder: Path, on_step: Callable | None = None) -> Samples:
-    """Generates images, which are also written as PNG into a new folder.
-
-    Args:
-        pipe: A pipeline of `zoo.pipelines`.
-        request (`Request`): What is wanted.
-        folder (`Path`): What to write.
-        on_step (callable, *optional*): `(step, tensors)` after each step, of a pipeline that works in steps.
-
-    Raises:
-        ZooError: If the model does not know a class.
-    """
-    once, settings = SampledOnce(pipe), dict(request.settings)
-    if on_step is not None and works_in_steps(pipe):
-        settings |= after_each_step(on_step)
-    write(once, request, folder, "png", **settings)
-    with open(folder / LIST_FILE, newline="") as file:
-        rows = list(csv.DictReader(file))
-    images = np.stack([np.asarray(Image.open(folder / row["file"])) for row in rows])
-    images = images if images.ndim == 4 else images[..., None]
-    classes = [{key: row[key] for key in row if key not in ("file", "seed", "index")} for row in rows]
-    return Samples(request, once, images, classes, once.seconds)
+def default_request(pipe, model: str, **fields) -> Request:
+    """A request with the model's own settings, of which those that visitors see are named."""
+    defaults = pipe.default_settings
+    steps, guidance = defaults.get("num_inference_steps"), defaults.get("guidance_scale")
+    return Request(model=model, steps=steps, guidance=guidance, **fields)
 
 
 def after_each_step(on_step: Callable) -> dict:
@@ -173,12 +188,6 @@ def after_each_step(on_step: Callable) -> dict:
         return tensors
 
     return {"callback_on_step_end": callback}
-
-
-def write(pipe, request: Request, folder: Path, format: str, **settings) -> None:
-    """Writes what was asked for in one of the formats of `write_samples`."""
-    common = {"classes": request.classes, "seed": request.seed, "batch_size": request.count, "progress": False}
-    write_samples(pipe, folder, request.count, format=format, **common, **settings)
 
 
 def works_in_steps(pipe_or_class) -> bool:

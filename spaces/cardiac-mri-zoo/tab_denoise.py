@@ -6,57 +6,56 @@ import pictures
 from catalogue import Catalogue
 from controls import add_controls
 from denoising import denoise
-from events import SAMPLING, sampling, with_news
-from sampling import check_request, works_in_steps
+from events import on_gpu, with_news
+from jobs import Jobs, News
+from panel import Panel, Task
+from sampling import works_in_steps
 
 HELP = """
 A diffusion model starts from pure noise and takes a little of it away at each step. Press **Denoise**, then move the
-slider below the picture, or click on the strip, to go back and forth between noise and heart.
+slider below the picture, or click on the strip.
 """
 WAITING = "This tab waits for a model that works in steps: a family such as ddpm, ldm or score."
 
 
-def build(catalogue: Catalogue) -> None:
-    """Adds the tab."""
-    names = catalogue.that(lambda cls, index: works_in_steps(cls))
-    with gr.Tab("Denoise", id="denoise"):
-        if not names:
-            gr.Markdown(WAITING)
-            return
-        gr.Markdown(HELP)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                controls = add_controls(catalogue, names, with_count=False)
-                start = gr.Button("Denoise", variant="primary")
-            with gr.Column(scale=3):
-                status = gr.Markdown()
-                strip = gr.HTML(elem_classes="result")
+def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> None:
+    """Adds the content of the sheet."""
+    names = [name for name in catalogue.that(lambda cls, index: works_in_steps(cls)) if name in catalogue.images]
+    if not names:
+        gr.Markdown(WAITING)
+        return
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=2, min_width=300, elem_classes="asks"):
+            gr.Markdown(HELP)
+            controls = add_controls(catalogue, names)
+            panel = Panel(jobs, "denoise", "Denoise")
+        with gr.Column(scale=5, min_width=300):
+            panel.add_view()
 
-    @sampling
-    def run(model, pathology, phase, slice_level, seed, steps, guidance):
-        """HTML with a strip of the reverse diffusion and a slider. Classes: a name, "drawn" or "any"."""
-        pipe = catalogue.load(model)
-        request = check_request(pipe, model, [pathology, phase, slice_level], 1, seed, steps, guidance)
-        spacing = pipe.config.get("pixel_spacing_mm")
+    def ask(*values) -> Task:
+        request = controls.request(*values)
+        return Task(lambda: _run(catalogue, request), catalogue.seconds(request.model, 1))
 
-        def show(news):
-            done, total, picture = news
-            return "", pictures.progress(done, total, f"Step {done} of {total}", picture, spacing)
+    panel.on(panel.start.click, ask, controls.inputs, lambda html: html)
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    page.load(lambda: controls.describe(names[0]), None, controls.described, **quiet)
 
-        moments = yield from with_news(lambda tell: denoise(pipe, request, tell), show)
-        total = request.settings["num_inference_steps"]
-        figures = [pictures.figure(picture, spacing, f"step {step} of {moments[-1][0]}") for step, picture in moments]
-        yield (
-            f"**{total} steps**, from noise to image.",
-            pictures.scrubber(figures, "From noise to image", len(figures) - 1),
-        )
 
-    start.click(
-        run,
-        controls.inputs,
-        [status, strip],
-        preprocess=False,
-        show_progress_on=status,
-        api_name="denoise",
-        **SAMPLING,
-    )
+@on_gpu
+def _run(catalogue: Catalogue, request):
+    yield News(f"Loading {request.model}")
+    pipe = catalogue.load(request.model)
+    spacing = pipe.config.get("pixel_spacing_mm")
+
+    def show(news):
+        done, total, picture = news
+        return News(f"Step {done} of {total}", done, total, picture, spacing)
+
+    moments = yield from with_news(lambda tell: denoise(pipe, request, tell), show)
+    last = moments[-1][0]
+    figures = [
+        pictures.figure(picture, spacing, f"step {step} of {last}", f"Generated image at step {step} of {last}")
+        for step, picture in moments
+    ]
+    words = f"<p class='provenance'>{request.model} · seed {request.seed} · {last} step{'s' * (last != 1)}</p>"
+    yield words + pictures.scrubber(figures, "From noise to image", len(figures) - 1)

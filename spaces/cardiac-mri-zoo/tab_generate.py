@@ -1,87 +1,127 @@
-"""The tab where visitors generate images."""
+"""The tab where visitors generate images; there are hearts the moment the page opens."""
 
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 
 import gradio as gr
-import numpy as np
 
 import pictures
+from asking import DRAWN, SHOWN, Request, check_number, first_class
 from catalogue import Catalogue
-from controls import add_controls
-from events import SAMPLING, sampling, with_news
-from exports import write_archives
-from sampling import Samples, check_request, draw
-from zoo.figures import image_grid
+from controls import Controls, add_controls
+from exports import FORMATS, write_zip
+from jobs import Jobs
+from panel import Panel, Task, add_download
+from results import result_html
+from sampling import Result, sample, stored_result
+from widgets import models
+from zoo.errors import ZooError
 
-HELP = """
-Choose a model and press **Generate**. Every picture is made up by the model: it shows no patient. The same seed always
-gives the same hearts; ask another model for the same seed in the tab *Compare*.
-"""
-FORMATS = {"png": "PNG", "nifti": "NIfTI, in mm", "dataset": "Dataset"}
+ARRIVAL, FIRST = "NOR", 8  # whose hearts are there at first, and how many
+WAIT = pictures.progress("Opening")
+READY = '<p class="quiet">Press <strong>Generate</strong>.</p>'
+RUN_LINK = (
+    "() => { if (new URLSearchParams(location.search).has('model')) document.getElementById('ask-generate').click() }"
+)
 
 
-def build(catalogue: Catalogue) -> None:
-    """Adds the tab."""
-    with gr.Tab("Generate", id="generate"):
-        gr.Markdown(HELP)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                controls = add_controls(catalogue, catalogue.names)
-                start = gr.Button("Generate", variant="primary")
-            with gr.Column(scale=3):
-                status = gr.Markdown()
-                gallery = gr.HTML(elem_classes="result")
+@dataclass
+class Generate:
+    """What other tabs need of this one.
+
+    Args:
+        controls (`Controls`): What is asked.
+        panel (`Panel`): Where the answer stands.
+        measure (`gr.Button`): Hands the answer to the tab that measures.
+    """
+
+    controls: Controls
+    panel: Panel
+    measure: gr.Button
+
+
+def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
+    """Adds the content of the sheet."""
+    names = catalogue.images
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=2, min_width=300, elem_classes="asks"):
+            controls = add_controls(catalogue, names, SHOWN, FIRST)
+            panel = Panel(jobs, "generate", "Generate")
+        with gr.Column(scale=5, min_width=300):
+            panel.add_view(WAIT)
+            with gr.Column(visible=False, elem_classes="after") as after:
                 with gr.Row():
-                    buttons = [gr.DownloadButton(f"Download {words}", interactive=False) for words in FORMATS.values()]
+                    for format, words in FORMATS.items():
+                        add_download(f"Download {words}", _writer(format), panel.state, size="sm", min_width=90)
+                    measure = gr.Button("Measure this", size="sm", min_width=90)
+                    card = gr.Button("Card", size="sm", min_width=90)
+                same = models(catalogue, names, title="The same in …")
+            text = gr.Markdown(visible=False, elem_classes="card")
 
-    @sampling
-    def generate(model, pathology, phase, slice_level, count, seed, steps, guidance):
-        """Images of a model, what they took, and zips: PNG, NIfTI, dataset. Classes: a name, "drawn" or "any"."""
-        pipe = catalogue.load(model)
-        request = check_request(pipe, model, [pathology, phase, slice_level], count, seed, steps, guidance)
-        spacing, total = pipe.config.get("pixel_spacing_mm"), request.settings.get("num_inference_steps")
-        waiting = [gr.update(value=None, interactive=False)] * len(FORMATS)
-        with tempfile.TemporaryDirectory() as work_dir:
-            folder = Path(work_dir)
+    arrival = stored_result(catalogue, names[0], ARRIVAL, FIRST)
 
-            def work(tell) -> Samples:
-                return draw(pipe, request, folder / "png", lambda step, tensors: tell((step + 1, tensors["latents"])))
+    def read_link(request: gr.Request):
+        """The controls as the link says; without one those of the first model."""
+        query = dict(request.query_params)
+        try:
+            asked = Request.from_query(query) if "model" in query else None
+            model = asked.model if asked else names[0]
+            described = controls.describe(model, asked)
+        except ZooError as error:
+            skipped = [gr.skip()] * (3 + len(controls.described))
+            return [*skipped, pictures.problem(f"This link: {error}"), None, gr.skip()]
+        if asked is None:
+            known = catalogue.load(model).class_names
+            first = next(iter(known.values()), [])
+            described[0] |= {"value": ARRIVAL if ARRIVAL in first else DRAWN}
+            view = result_html(arrival) if arrival else READY
+            return [model, *described, 0, FIRST, view, arrival, gr.update(visible=arrival is not None)]
+        return [model, *described, asked.seed, asked.count, *[gr.skip()] * 3]
 
-            def show(news):
-                step, latents = news
-                by_now = np.asarray(image_grid(pipe.preview(latents), columns=min(4, request.count)))
-                words = f"Step {step} of {total}"
-                return ["", pictures.progress(step, total, words, by_now, spacing), *waiting]
+    def ask(*values) -> Task:
+        request = controls.request(*values)
+        check_number("images", request.count, 1, SHOWN)
+        return Task(lambda: sample(catalogue, request), catalogue.seconds(request.model, request.count))
 
-            found = yield from with_news(work, show)
-            figures = [
-                pictures.figure(image, spacing, caption)
-                for image, caption in zip(found.images, found.captions, strict=True)
-            ]
-            seen = [_status(found), pictures.gallery(figures)]
-            yield [*seen, *waiting]
-            files = write_archives(found, folder / "png", folder)
-            yield [*seen, *(_download(b, files.get(f)) for b, f in zip(buttons, FORMATS, strict=True))]
+    def ask_stored(model, label, *values) -> Task:
+        """The stored hearts of a class, at once; where there are none they are made."""
+        found = stored_result(catalogue, model, label, FIRST)
+        return Task(lambda: [found], at_once=True) if found else ask(model, label, *values)
 
-    gr.on(
-        [start.click, controls.seed.submit],
-        generate,
-        inputs=controls.inputs,
-        outputs=[status, gallery, *buttons],
-        preprocess=False,  # values as they were sent: they are checked against the model that was asked for
-        show_progress_on=status,
-        api_name="generate",
-        **SAMPLING,
+    def ask_same(other, found: Result | None) -> Task:
+        if found is None:
+            raise ZooError("the same in another model: generate something first")
+        pipe = catalogue.load(other)
+        first = next(iter(found.request.classes.values()), "")
+        request = found.request.model_copy(
+            update={"model": other, "classes": first_class(pipe, first), "steps": None, "guidance": None}
+        )
+        return Task(lambda: sample(catalogue, request), catalogue.seconds(other, request.count))
+
+    def show_card(found: Result | None):
+        return gr.update(value=catalogue.card(found.request.model) if found else "", visible=found is not None)
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    extra, shown = [after, text], lambda found: [gr.update(visible=True), gr.update(visible=False)]
+    panel.start.elem_id = "ask-generate"
+    clicks = [panel.start.click, controls.seed.submit, controls.count.submit]
+    panel.on(clicks, ask, controls.inputs, result_html, extra, shown)
+    panel.on(controls.labels[0].input, ask_stored, controls.inputs, result_html, extra, shown)
+    panel.on(same.input, ask_same, [same, panel.state], result_html, extra, shown)
+    card.click(show_card, panel.state, text, **quiet)
+    loaded = page.load(
+        read_link,
+        None,
+        [controls.model, *controls.described, controls.seed, controls.count, panel.view, panel.state, after],
+        **quiet,
     )
+    loaded.then(None, None, None, js=RUN_LINK)
+    return Generate(controls, panel, measure)
 
 
-def _status(found: Samples) -> str:
-    count, (height, width) = len(found.images), found.images.shape[1:3]
-    return f"**{count} image{'s' * (count > 1)}** of {height} × {width} pixels in **{found.seconds:.2f} s**"
+def _writer(format: str):
+    def write(found: Result | None, folder):
+        if found is None:
+            raise ZooError("download: generate something first")
+        return write_zip(found, format, folder)
 
-
-def _download(button: gr.DownloadButton, file: Path | None):
-    """The file, moved to where gradio serves and later deletes it; without one nothing is offered."""
-    path = button.move_resource_to_block_cache(file)
-    return gr.update(value=path, interactive=path is not None)
+    return write

@@ -3,17 +3,19 @@
 import gradio as gr
 
 import pictures
+from asking import DRAWN, MAX_SEED, check_number
 from catalogue import Catalogue
-from controls import seed_field
-from events import SAMPLING, plain_errors, sampling
-from sampling import DRAWN, MAX_SEED, check_number
+from controls import PATHOLOGIES
+from events import on_gpu
+from jobs import Jobs, News
+from panel import Panel, Task
 from walking import CODE_LIMIT, can_walk, has_codes, walk, with_codes
-from zoo.datasets.schema import PATHOLOGIES
+from widgets import Select, models, options, seed_field
 
 WALK_HELP = """
 ### A walk between two hearts
 A VAE or GAN turns a list of numbers, the *latent*, into a heart in one pass. Between two latents lie hearts that are a
-little of both. Move the slider below the picture, or click on the strip.
+little of both.
 """
 CODES_HELP = """
 ### InfoGAN's codes
@@ -23,66 +25,62 @@ NO_WALK = "This tab waits for a one-pass model: a family such as vae, cvae, gan,
 NO_CODES = "The sliders of InfoGAN's codes wait for a model of the family infogan."
 
 
-def build(catalogue: Catalogue) -> None:
-    """Adds the tab."""
-    with gr.Tab("Latent", id="latent"):
-        _add_walk(catalogue, catalogue.that(can_walk))
-        _add_codes(catalogue, catalogue.that(has_codes))
+def build(catalogue: Catalogue, jobs: Jobs) -> None:
+    """Adds the content of the sheet."""
+    _add_walk(catalogue, jobs, catalogue.that(can_walk))
+    _add_codes(catalogue, jobs, catalogue.that(has_codes))
 
 
-def _add_walk(catalogue: Catalogue, names: list[str]) -> None:
+def _add_walk(catalogue: Catalogue, jobs: Jobs, names: list[str]) -> None:
     if not names:
         gr.Markdown(NO_WALK)
         return
-    gr.Markdown(WALK_HELP)
-    with gr.Row():
-        with gr.Column(scale=1, min_width=280):
-            model = gr.Dropdown(names, label="Model")
-            pathology = gr.Dropdown(
-                [("any of them", DRAWN), *PATHOLOGIES], label="Pathology", info="For models that know pathologies."
-            )
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=2, min_width=300, elem_classes="asks"):
+            gr.Markdown(WALK_HELP)
+            model = models(catalogue, names)
+            named = [("Any", DRAWN), *((words, label) for label, (words, _) in PATHOLOGIES.items())]
+            pathology = Select(options(named), DRAWN, title="Heart, of models that know pathologies")
             seeds = seed_field(0, "From seed"), seed_field(1, "To seed")
-            start = gr.Button("Walk", variant="primary")
-        with gr.Column(scale=3):
-            status = gr.Markdown()
-            strip = gr.HTML(elem_classes="result")
+            panel = Panel(jobs, "walk", "Walk")
+        with gr.Column(scale=5, min_width=300):
+            panel.add_view()
 
-    @sampling
-    def run(model, pathology, first, last):
-        """HTML with the images between two samples and a slider."""
-        pipe = catalogue.load(model)
+    def ask(model, pathology, first, last) -> Task:
         seeds = check_number("from seed", first, 0, MAX_SEED), check_number("to seed", last, 0, MAX_SEED)
-        known = next(iter(pipe.class_names.values()), [])
-        label = pathology if pathology in known else None
-        images = walk(pipe, seeds, label)
-        figures = [
-            pictures.figure(image, pipe.config.get("pixel_spacing_mm"), f"{100 * i / (len(images) - 1):.0f} %")
-            for i, image in enumerate(images)
-        ]
-        words = f"From seed {seeds[0]} to seed {seeds[1]} in {len(images)} pictures" + (f", {label}." if label else ".")
-        return words, pictures.scrubber(figures, "From one heart to the other", len(figures) // 2)
+        return Task(lambda: _walk(catalogue, model, pathology, seeds))
 
-    start.click(
-        run,
-        [model, pathology, *seeds],
-        [status, strip],
-        preprocess=False,
-        show_progress_on=status,
-        api_name="walk",
-        **SAMPLING,
+    panel.on(panel.start.click, ask, [model, pathology, *seeds], lambda html: html)
+
+
+@on_gpu
+def _walk(catalogue: Catalogue, model: str, pathology: str, seeds: tuple[int, int]):
+    yield News(f"Loading {model}")
+    pipe = catalogue.load(model)
+    known = next(iter(pipe.class_names.values()), [])
+    label = pathology if pathology in known else None
+    images = walk(pipe, seeds, label)
+    shares = [f"{100 * i / (len(images) - 1):.0f} %" for i in range(len(images))]
+    figures = [
+        pictures.figure(image, pipe.config.get("pixel_spacing_mm"), share, f"Generated image, {share} of the way")
+        for image, share in zip(images, shares, strict=True)
+    ]
+    words = f"{model} · from seed {seeds[0]} to seed {seeds[1]} in {len(images)} pictures" + f" · {label}" * bool(label)
+    yield f"<p class='provenance'>{words}</p>" + pictures.scrubber(
+        figures, "From one heart to the other", len(figures) // 2
     )
 
 
-def _add_codes(catalogue: Catalogue, names: list[str]) -> None:
+def _add_codes(catalogue: Catalogue, jobs: Jobs, names: list[str]) -> None:
     if not names:
         gr.Markdown(NO_CODES)
         return
-    gr.Markdown(CODES_HELP)
     counts = {name: _counts(catalogue, name) for name in names}
     categories, codes = counts[names[0]]
-    with gr.Row():
-        with gr.Column(scale=1, min_width=280):
-            model = gr.Dropdown(names, label="Model", visible=len(names) > 1)
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=2, min_width=300, elem_classes="asks"):
+            gr.Markdown(CODES_HELP)
+            model = models(catalogue, names, visible=len(names) > 1)
             category = gr.Slider(
                 1, max(2, *(n for n, _ in counts.values())), 1, step=1, label="Category", visible=categories > 0
             )
@@ -91,23 +89,18 @@ def _add_codes(catalogue: Catalogue, names: list[str]) -> None:
                 for i in range(max(n for _, n in counts.values()))
             ]
             seed = seed_field()
-        with gr.Column(scale=3):
-            picture = gr.HTML(elem_classes="result")
+            panel = Panel(jobs, "codes", "Show")
+        with gr.Column(scale=5, min_width=300):
+            panel.add_view()
 
-    @sampling
-    def steer(model, category, seed, *codes):
-        """HTML with the image of given codes: category from 1, seed, and a number for each continuous code."""
-        pipe = catalogue.load(model)
-        categories, count = pipe.config.categories, pipe.config.continuous_codes
+    def ask(model, category, seed, *values) -> Task:
+        categories, count = counts.get(model, (0, 0))
         chosen = check_number("category", category, 1, categories) - 1 if categories else None
         seed = check_number("seed", seed, 0, MAX_SEED)
         limits = {"low": -CODE_LIMIT, "high": CODE_LIMIT, "whole": False}
-        codes = [check_number(f"code {i + 1}", code, **limits) for i, code in enumerate(codes[:count])]
-        image = with_codes(pipe, seed, chosen, codes)
-        words = ", ".join([f"category {category}"] * bool(categories) + [f"{code:g}" for code in codes])
-        return pictures.gallery([pictures.figure(image, pipe.config.get("pixel_spacing_mm"), words)], "large")
+        codes = [check_number(f"code {i + 1}", code, **limits) for i, code in enumerate(values[:count])]
+        return Task(lambda: _steer(catalogue, model, chosen, seed, codes), 0.1)
 
-    @plain_errors
     def fit(model):
         """The sliders that a model has."""
         categories, count = counts.get(model, (0, 0))
@@ -116,18 +109,18 @@ def _add_codes(catalogue: Catalogue, names: list[str]) -> None:
             *(gr.update(visible=i < count, value=0) for i in range(len(sliders))),
         ]
 
-    model.change(fit, model, [category, *sliders], api_visibility="private")
-    gr.on(
-        None,  # when the page is opened and when anything is moved
-        steer,
-        inputs=[model, category, seed, *sliders],
-        outputs=picture,
-        preprocess=False,
-        trigger_mode="always_last",
-        show_progress="hidden",
-        api_name="codes",
-        **SAMPLING,
-    )
+    model.input(fit, model, [category, *sliders], show_progress="hidden", api_visibility="private")
+    moved = [each.change for each in (category, seed, *sliders)]
+    panel.on([panel.start.click, *moved], ask, [model, category, seed, *sliders], lambda html: html)
+
+
+@on_gpu
+def _steer(catalogue: Catalogue, model: str, category: int | None, seed: int, codes: list[float]):
+    pipe = catalogue.load(model)
+    image = with_codes(pipe, seed, category, codes)
+    words = ", ".join([f"category {category + 1}"] * (category is not None) + [f"{code:g}" for code in codes])
+    alt = f"Generated image of {model}, {words}"
+    yield pictures.gallery([pictures.figure(image, pipe.config.get("pixel_spacing_mm"), words, alt)], "large")
 
 
 def _counts(catalogue: Catalogue, name: str) -> tuple[int, int]:

@@ -1,86 +1,189 @@
-"""The reader study: is this heart real or synthetic?"""
+"""The reader study: is this heart real or synthetic, which of two is better, how good is it?"""
+
+import secrets
+from html import escape
 
 import gradio as gr
 
 import pictures
-from attached import DATASET_VARIABLE, Attached
+from asking import MAX_SEED
+from attached import Attached
 from catalogue import Catalogue
-from events import SAMPLING, plain_errors, sampling, with_news
-from reading import CHOICES, PAIRS, SINGLE, Answers, Round, accuracy, answer, deal, open_round
+from jobs import Jobs, News
+from panel import Panel, Task
+from rounds import CHOICES, MODELS, PAIRS, ROUND, SCORE, SINGLE, Answers, Round, accuracy, make_items
+from sampling import default_request, sample
+from widgets import Select, models, options
 from zoo.errors import ZooError
 
 HELP = """
-Look at each picture and say whether it is a {real} heart or one that a model has made up. Nothing but the pixels tells:
-neither names nor sizes give it away. Answers are kept without your name, and show whether anyone can tell.
+Nothing but the pixels tells. Answer with the buttons or with the keys ← and → (1 to 5 for a score); Enter goes on.
+Answers are kept without your name.
 """
-PHANTOM = f"""
-**No real images are attached here** (`{DATASET_VARIABLE}`), so drawn hearts of the phantom stand in for them: this is
-for trying it out, and says nothing about the models.
+QUESTIONS = {
+    SINGLE: "Is this heart real or synthetic?",
+    PAIRS: "Which of the two is real?",
+    MODELS: "Which of the two looks more like a real heart?",
+    SCORE: "How good is this heart? 1: no heart at all, 5: could be a patient's.",
+}
+# Buttons live from the moment the pictures are painted, and until the first answer
+SCRIPT = """
+let painted = 0;
+const buttons = () => [...element.querySelectorAll('button[data-token]')];
+const ready = async () => {
+  await Promise.all([...element.querySelectorAll('img')].map(image => image.decode().catch(() => null)));
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    painted = performance.now();
+    buttons().forEach(button => { button.disabled = false });
+  }));
+};
+const choose = button => {
+  if (!button || button.disabled) return;
+  buttons().forEach(one => { one.disabled = true });
+  const { token, choice } = button.dataset;
+  trigger('answer', { token, choice, seconds: (performance.now() - painted) / 1000 });
+};
+element.addEventListener('click', event => choose(event.target.closest('button[data-token]')));
+document.addEventListener('keydown', event => {
+  if (!element.offsetParent || /INPUT|SELECT|TEXTAREA/.test(event.target.tagName)) return;
+  const button = buttons().find(one => one.dataset.key === event.key);
+  if (button && !button.contains(event.target)) { event.preventDefault(); choose(button); }
+});
+watch('value', ready);
 """
-QUESTION = {SINGLE: "Is this heart {real} or synthetic?", PAIRS: "Which of the two is {real}?"}
-DONE = "That was the last one. Press **Start** for another round."
 
 
-def build(catalogue: Catalogue, attached: Attached, answers: Answers) -> None:
-    """Adds the tab."""
-    real = "real" if attached.is_real else "drawn (phantom)"
-    with gr.Tab("Real or synthetic?", id="reader"):
-        gr.Markdown(HELP.format(real=real) + ("" if attached.is_real else PHANTOM))
-        state = gr.State()
-        with gr.Row():
-            with gr.Column(scale=1, min_width=280):
-                model = gr.Dropdown(catalogue.names, label="Model")
-                mode = gr.Radio(list(CHOICES), value=SINGLE, label="Show")
-                start = gr.Button("Start", variant="primary")
-                score = gr.Markdown(accuracy([]), elem_classes="score")
-            with gr.Column(scale=3):
-                question = gr.Markdown()
-                shown = gr.HTML(elem_classes="result")
-                with gr.Row():
-                    first, second = (gr.Button("…", interactive=False, size="lg") for _ in range(2))
+def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, answers: Answers) -> None:
+    """Adds the content of the sheet."""
+    names = catalogue.hearts
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=2, min_width=300, elem_classes="asks"):
+            gr.Markdown(HELP)
+            mode = Select(options(CHOICES), SINGLE, title="Kind of question")
+            model = models(catalogue, names)
+            other = models(catalogue, names, title="Against", visible=False)
+            panel = Panel(jobs, "reader", "Start")
+        with gr.Column(scale=5, min_width=300):
+            panel.view = gr.HTML("", js_on_load=SCRIPT, elem_classes="result view")
 
-    def ask(game: Round, told: str):
-        """The page with the next picture; nothing is told of it but its place. After the last there is the score."""
-        names = ("Left", "Right") if game.mode == PAIRS else ("",)
-        figures = [
-            pictures.figure(image, game.spacing_mm, name) for image, name in zip(game.shown, names, strict=False)
-        ]
-        words = QUESTION[game.mode].format(real=real) + f" ({game.left} more to come)" if game.shown else DONE
-        choices = [choice.replace("real", real).capitalize() for choice in CHOICES[game.mode]]
-        buttons = [gr.update(value=choice, interactive=bool(game.shown)) for choice in choices]
-        return [game, told + words, pictures.gallery(figures, "large"), *buttons, accuracy(game.answers)]
+    def ask(mode, model, other, earlier: Round | None) -> Task:
+        if mode not in CHOICES:
+            raise ZooError(f"mode: expected one of {', '.join(CHOICES)}")
+        known = [catalogue.seconds(name, ROUND) for name in ([model, other] if mode == MODELS else [model])]
+        return Task(lambda: _open(catalogue, attached, mode, model, other, earlier), sum(filter(None, known)) or None)
 
-    def wait(news):
-        done, total = news
-        return [gr.skip(), "", pictures.progress(done, total, "Making images"), *[gr.skip()] * 3]
+    def take(game: Round | None, event: gr.EventData):
+        sent = event._data
+        if game is None:
+            return gr.skip()
+        if sent["choice"] == "next":
+            game.next(sent["token"])
+            return page(game)
+        row = game.take(sent["token"], sent["choice"], float(sent["seconds"]))
+        if row is None:  # a second click on what is answered
+            return gr.skip()
+        answers.add(row)
+        return page(game)
 
-    @sampling
-    def begin(model, mode, earlier):
-        """Starts a round: question, picture as HTML, names of the two answers, score so far."""
-        pipe = catalogue.load(model)
-        game = yield from with_news(lambda tell: open_round(pipe, model, mode, attached, earlier, tell), wait)
-        yield ask(deal(game), "")
-
-    def reply(position: int):
-        @plain_errors
-        def take(game):
-            """Takes the first, or the second, of the two answers, and shows the next picture."""
-            if game is None:
-                raise ZooError("answer: start a round first")
-            row = answer(game, CHOICES[game.mode][position])
-            answers.add(row)
-            return ask(deal(game), _told(row, real))
-
-        return take
-
-    page = [state, question, shown, first, second, score]
-    start.click(begin, [model, mode, state], page, show_progress_on=question, api_name="reader_start", **SAMPLING)
-    for position, (button, name) in enumerate(((first, "reader_first"), (second, "reader_second"))):
-        button.click(reply(position), state, page, api_name=name, show_progress="hidden")
+    panel.on(panel.start.click, ask, [mode, model, other, panel.state], page)
+    panel.view.answer(
+        take, panel.state, panel.view, trigger_mode="multiple", show_progress="hidden", api_visibility="private"
+    )
+    mode.input(
+        lambda mode: gr.update(visible=mode == MODELS), mode, other, show_progress="hidden", api_visibility="private"
+    )
 
 
-def _told(row: dict, real: str) -> str:
-    """Whether the last answer was right."""
-    truth = row["truth"].replace("real", real)
-    it_was = f"it was {truth}" if row["mode"] == SINGLE else f"the {real} one was on the {truth}"
-    return f"**{'Correct' if row['correct'] else 'Wrong'}**: {it_was}. "
+def _open(catalogue: Catalogue, attached: Attached, mode: str, model: str, other: str, earlier: Round | None):
+    """Chooses real images and makes synthetic ones; nobody can foresee which."""
+    if mode == MODELS and model == other:
+        raise ZooError("against: expected another model")
+    made = []
+    for name in [model, other] if mode == MODELS else [model]:
+        request = default_request(catalogue.load(name), name, count=ROUND, seed=secrets.randbelow(MAX_SEED))
+        for result in sample(catalogue, request):
+            if isinstance(result, News):
+                yield result
+        made.append(list(result.pictures))
+    first, second = made if mode == MODELS else (list(attached.hearts("test").choose(ROUND, None, None)), made[0])
+    reference = attached.title if mode != MODELS else ""
+    items = make_items(mode, first, second)
+    game = Round(model, other if mode == MODELS else "", reference, mode, items, result.spacing_mm)
+    if earlier is not None:
+        game.reader = earlier.reader
+        if (earlier.model, earlier.other, earlier.mode) == (game.model, game.other, mode):
+            game.answers = list(earlier.answers)
+    yield game
+
+
+def page(game: Round) -> str:
+    """The picture that is to be answered, or the one that was with its truth, or the sheet at the end."""
+    item = game.item
+    if item is None:
+        return _sheet(game)
+    names = ("Left", "Right") if len(item.shown) == 2 else ("",)
+    figures = [
+        pictures.figure(image, game.spacing_mm, name, name or "The picture in question")
+        for image, name in zip(item.shown, names, strict=True)
+    ]
+    number = f"{game.at + 1} of {ROUND}"
+    if item.answer:
+        words, buttons = _told(game), _button(item.token, "next", "Next", "Enter")
+    else:
+        keys = ("ArrowLeft", "ArrowRight") if len(CHOICES[game.mode]) == 2 else CHOICES[game.mode]
+        words = f"<strong>{QUESTIONS[game.mode]}</strong> ({number})"
+        buttons = "".join(
+            _button(item.token, choice, choice.capitalize(), key)
+            for choice, key in zip(CHOICES[game.mode], keys, strict=True)
+        )
+    told = f"<p role='status'>{words}</p>"
+    return f"<section class='answer reader'>{told}{pictures.gallery(figures, 'large')}<p>{buttons}</p></section>"
+
+
+def _button(token: str, choice: str, words: str, key: str) -> str:
+    return (
+        f'<button type="button" class="chip big" disabled data-token="{token}" data-choice="{choice}" '
+        f'data-key="{key}">{words}</button> '
+    )
+
+
+def _told(game: Round) -> str:
+    """The truth of what was answered."""
+    item = game.item
+    if game.mode == MODELS:
+        chosen = game.model if item.correct else game.other
+        return f"You chose <strong>{escape(chosen)}</strong>."
+    if game.mode == SCORE:
+        return f"You gave it {item.answer}. It is <strong>{item.truth}</strong>."
+    verdict = "Correct" if item.correct else "Wrong"
+    truth = f"it is {item.truth}" if game.mode == SINGLE else f"the real one is on the {item.truth}"
+    return f"<strong>{verdict}</strong>: {truth}."
+
+
+def _sheet(game: Round) -> str:
+    """All pictures of the round with their truth and what was answered."""
+    figures = []
+    for number, item in enumerate(game.items, 1):
+        truth = item.truth
+        if game.mode == MODELS:
+            truth = f"{game.model} on the {item.truth}"
+        mark = "" if game.mode in (MODELS, SCORE) else "✓ " if item.correct else "✗ "
+        for image in item.shown:
+            figures.append(pictures.figure(image, None, f"{number}. {mark}{truth}, you: {item.answer}"))
+    return (
+        f"<section class='answer'><p role='status'><strong>{_score(game)}</strong></p>"
+        f"{pictures.gallery(figures)}</section>"
+    )
+
+
+def _score(game: Round) -> str:
+    if game.mode == MODELS:
+        won = sum(item.correct for item in game.items)
+        return escape(f"{game.model} was chosen {won} times, {game.other} {ROUND - won} times.")
+    if game.mode == SCORE:
+        means = []
+        for truth in ("real", "synthetic"):
+            given = [int(item.answer) for item in game.items if item.truth == truth]
+            means.append(f"{truth} {sum(given) / len(given):.1f}")
+        return "Mean score: " + ", ".join(means) + "."
+    return accuracy(game.answers)

@@ -22,8 +22,9 @@ MAX_BYTES = 20 * 2**20
 MAX_UNPACKED = 96 * 2**20
 MAX_SIDE = 4096  # pixels
 MIN_SIDE = 16
-KINDS = "a PNG, a NIfTI volume (.nii, .nii.gz) or a single DICOM image"
-MIN_SPACING, MAX_SPACING = 0.1, 20.0  # mm
+MAX_SLICES = 40
+KINDS = "a PNG, a JPEG, a NIfTI volume (.nii, .nii.gz) or a single DICOM image"
+MIN_SPACING, MAX_SPACING = 0.1, 20.0  # mm, of a pixel
 
 
 @dataclass(frozen=True)
@@ -32,25 +33,39 @@ class Slice:
 
     Args:
         pixels (`np.ndarray` of shape `(height, width)`): float32 in [0, 1].
-        spacing (`(float, float)`, *optional*): Of rows and columns in mm; unknown in a PNG.
-        words (`str`): What it is and where it comes from.
+        spacing (`(float, float)`): Of rows and columns in mm.
     """
 
     pixels: np.ndarray
+    spacing: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The slices of one file, or generated images one after the other.
+
+    Args:
+        voxels (`np.ndarray` of shape `(slices, height, width)`): float32 in [0, 1].
+        spacing (`(float, float)`, *optional*): Of rows and columns in mm; a picture does not tell it.
+        thickness (`float`): Of a slice, in mm.
+        words (`str`): What it is and where it comes from.
+    """
+
+    voxels: np.ndarray
     spacing: tuple[float, float] | None
+    thickness: float
     words: str
 
 
-def read_slice(path: str, uploads: Path, number: int | None = None) -> Slice:
-    """Reads one slice of an uploaded file.
+def read_stack(path: str, uploads: Path) -> Stack:
+    """Reads an uploaded file.
 
     Args:
         path (`str`): The file.
         uploads (`Path`): The folder that it must lie in.
-        number (`int`, *optional*): Which slice of a volume, from 1; the middle one otherwise.
 
     Raises:
-        ZooError: If the file lies elsewhere, is too large, unreadable or of another kind, or has no such slice.
+        ZooError: If the file lies elsewhere, is too large, unreadable or of another kind, or has too many slices.
     """
     file = Path(path).resolve()
     if not file.is_relative_to(uploads.resolve()) or not file.is_file():
@@ -58,27 +73,28 @@ def read_slice(path: str, uploads: Path, number: int | None = None) -> Slice:
     if file.stat().st_size > MAX_BYTES:
         raise ZooError(f"upload: expected at most {MAX_BYTES >> 20} MB, got {file.stat().st_size >> 20} MB")
     try:
-        kind = kind_of(file)
-        if kind == PICTURES and file.read_bytes().startswith(b"\x89PNG"):
-            return _read_png(file)
+        kind, data = kind_of(file), file.read_bytes()
+        for name, head in (("PNG", b"\x89PNG"), ("JPEG", b"\xff\xd8\xff")):
+            if kind == PICTURES and data.startswith(head):
+                return _read_picture(file, name)
         if kind == DICOM:
-            return _from_volume("DICOM", _read_dicom(file), number)
+            return _from_volume("DICOM", _read_dicom(file))
         unpacked(read_bytes(file, MAX_BYTES), file, MAX_UNPACKED)  # a .gz that is damaged or too large is told as such
         if kind == NIFTI:
-            return _from_volume("NIfTI", _read_nifti(file), number)
+            return _from_volume("NIfTI", _read_nifti(file))
     except ZooError as error:
         raise ZooError(str(error).replace(str(file), "upload")) from error
     raise ZooError(f"upload: expected {KINDS}, this is none of them")
 
 
-def _read_png(file: Path) -> Slice:
+def _read_picture(file: Path, kind: str) -> Stack:
     try:
         size = Image.open(file).size  # the header alone
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ZooError("upload: a damaged PNG") from error
+        raise ZooError(f"upload: a damaged {kind}") from error
     _check_sides(size)
     pixels = np.asarray(read_picture(file, 1, MAX_BYTES), dtype=np.float32)
-    return Slice(_windowed(pixels), None, f"PNG of {size[0]} × {size[1]} pixels")
+    return Stack(_windowed(pixels)[None], None, 1.0, f"{kind} of {size[0]} × {size[1]} pixels")
 
 
 def _read_dicom(file: Path) -> Volume:
@@ -104,17 +120,16 @@ def _read_nifti(file: Path) -> Volume:
     return volume
 
 
-def _from_volume(kind: str, volume: Volume, number: int | None) -> Slice:
+def _from_volume(kind: str, volume: Volume) -> Stack:
     count = len(volume.voxels)
-    number = (count + 1) // 2 if number is None else number
-    if not isinstance(number, int | float) or number != int(number) or not 1 <= number <= count:
-        raise ZooError(f"slice: expected a whole number from 1 to {count}, or 0 for the middle one")
+    if count > MAX_SLICES:
+        raise ZooError(f"upload: expected at most {MAX_SLICES} slices, got {count}")
     if not all(MIN_SPACING <= side <= MAX_SPACING for side in volume.spacing):
         raise ZooError(f"upload: pixels of {volume.spacing[0]:g} mm; expected {MIN_SPACING} to {MAX_SPACING} mm")
-    voxels = _windowed(volume.voxels)
-    where = f", slice {int(number)} of {count}" if count > 1 else ""
+    where = f" of {count} slices" if count > 1 else ""
     sides = " × ".join(f"{side:.3g}" for side in volume.spacing)
-    return Slice(voxels[int(number) - 1], volume.spacing, f"{kind}{where}, pixels of {sides} mm")
+    words = f"{kind}{where}, pixels of {sides} mm"
+    return Stack(_windowed(volume.voxels), volume.spacing, float(volume.thickness or 1.0), words)
 
 
 def _windowed(voxels: np.ndarray) -> np.ndarray:

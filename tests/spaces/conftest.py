@@ -15,8 +15,10 @@ KINDS = [
     "acgan",
     "cvae",
     "conditional_ddpm",
+    "hearts",
     "infogan",
     "latent_diffusion",
+    "paired_ddpm",
     "score_model",
     "style_transfer",
     "unconditional_ddpm",
@@ -73,17 +75,39 @@ def kept(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def zoo_of_all(kept, request, metrics) -> Path:
-    """A folder of small models of every kind; `a-gan` has the phantom's size, and three have figures."""
+    """A folder of small models of every kind; `a-gan` has the phantom's size.
+
+    Four have figures; the best of them, `conditional-ddpm`, has a picture of samples, and one shows no hearts.
+    """
+    from zoo.samples import sample_grid
+
     folder = kept / "models"
     if not folder.exists():
         request.getfixturevalue("hearts_gan").save_pretrained(folder / "a-gan")
         for kind in KINDS:
             request.getfixturevalue(kind).save_pretrained(folder / kind.replace("_", "-"))
-        for name, distance, kid in (("a-gan", 85.0, 0.3), ("acgan", 90.0, 0.1), ("cvae", 95.0, 0.2)):
-            metrics["distribution"]["fd_efficientnet_lite0"]["value"] = distance
-            metrics["distribution"]["kid_efficientnet_lite0"]["value"] = kid
-            (folder / name / "metrics.json").write_text(json.dumps(metrics))
+        request.getfixturevalue("dcgan").save_pretrained(folder / "lesions")
+        sample_grid(request.getfixturevalue("conditional_ddpm")).save(folder / "conditional-ddpm" / "samples.png")
+        figures = {"conditional-ddpm": (80.0, 0.4), "a-gan": (85.0, 0.3), "acgan": (90.0, 0.1), "cvae": (95.0, 0.2)}
+        for name, (distance, kid) in {**figures, "lesions": (70.0, 0.5)}.items():
+            found = metrics["distribution"]
+            found["fd_efficientnet_lite0"] |= {"value": distance, "ratio_to_real": distance / 40}
+            found["kid_efficientnet_lite0"]["value"] = kid
+            dataset = {"name": "ISIC" if name == "lesions" else "ACDC"}
+            metrics["model"]["family"] = "ddpm" if name == "conditional-ddpm" else "acgan"
+            text = json.dumps(metrics | {"training": metrics.get("training", {}) | {"dataset": dataset}})
+            (folder / name / "metrics.json").write_text(text)
     return folder
+
+
+@pytest.fixture
+def real(kept, phantom) -> Path:
+    """A dataset to attach: drawn hearts stand in for patients."""
+    from zoo.datasets import save
+
+    if not (kept / "dataset").exists():
+        save(phantom, kept / "dataset")
+    return kept / "dataset"
 
 
 @pytest.fixture
@@ -123,11 +147,13 @@ class Site:
         url (`str`): Its address.
         answers (`Path`): The CSV file of the reader study.
         hosts (`list[str]`): Whom the server has looked up.
+        jobs (`Jobs`): Its queue.
     """
 
     url: str
     answers: Path
     hosts: list[str]
+    jobs: object
 
     def client(self, monkeypatch, downloads: Path | bool = False):
         """A client of its API."""
@@ -148,12 +174,13 @@ def running():
 
 @pytest.fixture
 def site(running, kept, request) -> Site:
-    """A server with small models of every kind, a sweep and the phantom, shared by all tests."""
+    """A server with small models of every kind, a sweep and a dataset, shared by all tests."""
     stack, sites = running
     if not sites:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("ZOO_MODELS", str(request.getfixturevalue("zoo_of_all")))
         patch.setenv("ZOO_STYLE_SWEEP", str(request.getfixturevalue("sweep")))
+        patch.setenv("ZOO_DATASET", str(request.getfixturevalue("real")))
         patch.setenv("ZOO_ANSWERS", str(kept / "answers.csv"))
         patch.setenv("GRADIO_TEMP_DIR", str(kept / "cache"))
         hosts = []
@@ -171,5 +198,5 @@ def site(running, kept, request) -> Site:
             port = free.getsockname()[1]
         _, url, _ = module.launch(page, server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True)
         stack.callback(page.close)
-        sites["one"] = Site(url, kept / "answers.csv", hosts)
+        sites["one"] = Site(url, kept / "answers.csv", hosts, page.jobs)
     return sites["one"]

@@ -24,6 +24,30 @@ def test_models_load_once_and_only_those_on_offer(pair, monkeypatch):
             offered.load(name)
 
 
+def test_only_a_few_models_are_held_the_one_used_last_goes_last(pair, monkeypatch):
+    import catalogue
+
+    monkeypatch.setattr(catalogue, "HELD", 1)
+    offered = catalogue.Catalogue.from_environment()
+    first = offered.load("tiny-ddpm")
+    offered.load("tiny-dcgan")
+    assert list(offered._pipelines) == ["tiny-dcgan"] and offered.load("tiny-ddpm") is not first
+
+
+def test_models_are_told_of_the_best_first_and_lesions_apart(zoo_of_all, monkeypatch):
+    from catalogue import Catalogue
+
+    monkeypatch.setenv("ZOO_MODELS", str(zoo_of_all))
+    offered = Catalogue.from_environment()
+    assert offered.hearts[:4] == ["conditional-ddpm", "a-gan", "acgan", "cvae"] and "lesions" not in offered.hearts
+    assert offered.images[-1] == "lesions" and offered.facts["lesions"].kind == "Not hearts"
+    words = offered.facts["conditional-ddpm"].words
+    assert words.startswith("conditional-ddpm · 2.0 × real · ") and words.endswith(" images/s")
+    assert offered.seconds("conditional-ddpm", 10) == pytest.approx(10 / offered.facts["conditional-ddpm"].speed)
+    offered.took("conditional-ddpm", 3.0, 2)
+    assert offered.seconds("conditional-ddpm", 10) == 15.0 and offered.seconds("hearts", 1) is None
+
+
 def test_models_may_be_folders_and_hub_ids(pair, monkeypatch):
     from catalogue import Catalogue
 

@@ -86,7 +86,7 @@ def place(image: np.ndarray, scale: float, row: float, column: float, size: int)
     large = ndimage.zoom(image / 255, scale, order=1)
     top, left = round(row - large.shape[0] / 2), round(column - large.shape[1] / 2)
     wide[top : top + large.shape[0], left : left + large.shape[1]] = large
-    return Slice(wide, (2 / scale, 2 / scale), "a test")
+    return Slice(wide, (2 / scale, 2 / scale))
 
 
 @pytest.mark.parametrize(("row", "column"), [(128, 128), (105, 150)])
@@ -100,48 +100,79 @@ def test_a_heart_is_found_off_the_middle_of_a_wider_view(heart, judge, row, colu
     assert np.abs(inside - 31.5).max() < 3 and image.shape == (64, 64)
 
 
-def test_a_picture_of_the_segmenters_own_size_is_taken_as_it_is(heart, judge):
-    from hearts import find_heart, with_spacing
-    from uploads import Slice
+@pytest.fixture
+def stack(heart):
+    from uploads import Stack
 
-    found = with_spacing(Slice(heart / np.float32(255), None, "PNG"), None, 128.0)
-    assert found.spacing == (2.0, 2.0)
-    center, image, verdict = find_heart(found, judge)
-    assert center == (31.5, 31.5)
-    np.testing.assert_array_equal(image.numpy(), heart)
-    assert verdict.problem == ""
+    def stack(spacing=None, count=1, image=None):
+        image = heart if image is None else image
+        return Stack(np.stack([image / np.float32(255)] * count), spacing, 8.0, "a test")
+
+    return stack
 
 
-def test_a_spacing_that_is_given_counts(heart):
-    from hearts import with_spacing
-    from uploads import Slice
+@pytest.fixture
+def found(judge):
+    from measuring import measure
+
+    return lambda stack, side=None: list(measure(stack, side, judge))[-1]
+
+
+def test_a_scale_that_is_not_known_gives_no_millimetres(stack, found):
+    from measuring import measured_html
+
+    unknown, given, own = found(stack()), found(stack(), 1.9), found(stack((2.0, 2.0)))
+    html = measured_html(unknown)
+    assert unknown.shown_spacing is None and " mm" not in html and " px" in html and "is not known" in html
+    assert unknown.images.shape == (1, 64, 64) and np.array_equal(unknown.images[0], own.images[0])
+    for each in (given, own):
+        assert each.is_known and " mm" in measured_html(each) and " px" not in measured_html(each)
+    assert own.side == (2.0, 2.0) and given.side == (1.9, 1.9)
+    wall = own.values(0)["wall, mean"]
+    assert unknown.values(0)["wall, mean"][0] == pytest.approx(wall[0] / 2) and wall[1:] == ("mm", 0.9)
+
+
+def test_a_side_out_of_bounds_is_refused(stack, found):
     from zoo.errors import ZooError
 
-    plain = Slice(heart / np.float32(255), None, "PNG")
-    assert with_spacing(plain, 1.3, 128.0).spacing == (1.3, 1.3)
-    assert with_spacing(Slice(plain.pixels, (3.0, 4.0), ""), 1.3, 128.0).spacing == (3.0, 4.0)
-    with pytest.raises(ZooError, match="side of a pixel: expected 0.1 to 20.0 mm, or 0 where it is not known"):
-        with_spacing(plain, 0.01, 128.0)
+    with pytest.raises(ZooError, match="side of a pixel: expected 0.1 to 20.0 mm, or nothing where it is not known"):
+        found(stack(), 0.01)
+
+
+def test_all_slices_have_masks_and_can_be_taken_away(stack, found, heart, tmp_path):
+    import zipfile
+
+    import nibabel
+
+    from measuring import measured_html, write_measured
+
+    made = found(stack((2.0, 2.0), 3))
+    html = measured_html(made)
+    assert "in 3 of 3 slices" in html and html.count('class="mask"') == 3 + 1 and "slice 2 of 3: wall, mean" in html
+    with zipfile.ZipFile(write_measured(made, tmp_path)) as archive:
+        archive.extractall(tmp_path)
+    mask = nibabel.load(tmp_path / "mask.nii.gz")
+    assert mask.shape == (64, 64, 3) and mask.header.get_zooms() == (2.0, 2.0, 8.0)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj)[..., 1].T, made.verdicts[1].mask)
+    lines = (tmp_path / "measures.csv").read_text().splitlines()
+    assert lines[0] == "slice,measure,value,unit,segmenter_error,problem" and lines[1].startswith("1,")
 
 
 def test_measures_are_those_of_the_mask(heart, judge):
-    from hearts import describe, judge_images
+    from hearts import judge_images
     from zoo.metrics.functional import measure_anatomy
 
     (verdict,) = judge_images(torch.from_numpy(heart)[None], judge)
     expected = measure_anatomy(torch.from_numpy(verdict.mask)[None], 2.0)["wall_thickness_mm"].item()
     assert verdict.measures["wall_thickness_mm"] == expected
-    assert f"| Wall thickness, mean | {expected:.1f} mm |" in describe(verdict.measures)
-    open_ring = {**verdict.measures, "ring_closed": 0.0, "wall_thickness_mm": float("nan")}
-    assert "no closed ring" in describe(open_ring) and "Wall thickness, mean" not in describe(open_ring)
 
 
 def test_the_overlay_tints_the_labels_alone(heart):
-    from hearts import COLOURS, OPACITY, overlay
+    from pictures import COLOURS, OPACITY, overlay
 
     mask = np.zeros((64, 64), np.uint8)
     mask[10:20, 10:20] = 2
-    shown = overlay(torch.from_numpy(heart), mask)
+    shown = overlay(heart, mask)
     np.testing.assert_array_equal(shown[mask == 0], np.repeat(heart[mask == 0][:, None], 3, axis=1))
     expected = (1 - OPACITY) * heart[15, 15] + OPACITY * np.array(COLOURS[2])
     np.testing.assert_allclose(shown[15, 15], expected, atol=0.51)

@@ -17,33 +17,34 @@ def pixels(images) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["conditional_ddpm", "unconditional_ddpm", "latent_diffusion", "score_model"])
 def test_denoising_ends_at_the_sample(request, kind):
+    from asking import ask
     from denoising import denoise
-    from sampling import check_request
 
     pipe, news = request.getfixturevalue(kind), []
-    asked = check_request(pipe, "tiny", ["drawn"] * 3, 1, 4, 5, 1.0)
+    asked = ask(model="tiny", seed=4, steps=5, guidance=1.0)
     moments = denoise(pipe, asked, news.append)
-    call = {"generator": sample_generators(4, [0]), "output_type": "np", **asked.settings}
-    np.testing.assert_array_equal(moments[-1][1], pixels(pipe(1, **call).images[0]))
+    image = pipe(**asked.call(pipe, [0]), output_type="np").images[0]
+    np.testing.assert_array_equal(moments[-1][1], pixels(image))
     assert [step for step, _ in moments] == [step for step, _, _ in news]
     assert not np.array_equal(moments[0][1], moments[-1][1])
     assert all(picture.shape == moments[-1][1].shape for _, picture in moments)
 
 
 def test_denoising_takes_classes(conditional_ddpm):
+    from asking import ask
     from denoising import denoise
-    from sampling import check_request
 
-    def last(*labels):
-        asked = check_request(conditional_ddpm, "tiny", list(labels), 1, 0, 3, 1.0)
+    def last(pathology, phase=None):
+        classes = {"pathology": pathology} | ({"phase": phase} if phase else {})
+        asked = ask(model="tiny", classes=classes, steps=3)
         return denoise(conditional_ddpm, asked, lambda news: None)[-1][1]
 
     expected = conditional_ddpm(
         class_labels="HCM", phase="ES", generator=sample_generators(0, [0]), output_type="np", num_inference_steps=3
     )
-    np.testing.assert_array_equal(last("HCM", "ES", None), pixels(expected.images[0]))
+    np.testing.assert_array_equal(last("HCM", "ES"), pixels(expected.images[0]))
     with pytest.raises(ZooError, match="unknown class 'XYZ'"):
-        last("XYZ", None, None)
+        last("XYZ")
 
 
 def test_moments_are_spread_evenly_with_both_ends():
@@ -105,30 +106,34 @@ def test_codes_reach_the_infogan(infogan):
         with_codes(infogan, 2, 1, [0.5])
 
 
+def answers(offered, classes, seed=0) -> list:
+    from comparing import Answer, ask_models
+
+    return [item for item in ask_models(offered, offered.names, classes, seed) if isinstance(item, Answer)]
+
+
 def test_one_request_goes_to_every_model(pair):
     from catalogue import Catalogue
-    from comparing import ask_everyone
+    from comparing import sheet
 
     offered = Catalogue.from_environment()
-    gan, ddpm = ask_everyone(offered, "HCM", 5)
+    gan, ddpm = answers(offered, {"pathology": "HCM"}, 5)
     assert (gan.name, ddpm.name) == ("tiny-dcgan", "tiny-ddpm")
     assert gan.words.startswith("knows no classes · ") and ddpm.words.startswith("HCM · ")
     expected = offered.load("tiny-ddpm")(
         4, class_labels="HCM", generator=sample_generators(5, range(4)), output_type="np"
     )
-    corners = ddpm.picture[:8, :8], ddpm.picture[:8, -8:], ddpm.picture[-8:, :8], ddpm.picture[-8:, -8:]
-    np.testing.assert_array_equal(np.stack(corners), pixels(expected.images[..., 0]))
-    assert ddpm.spacing_mm == 2.0
+    np.testing.assert_array_equal(ddpm.result.images, expected.images)
+    assert sheet([gan, ddpm]).width > 4 * 128
 
 
 def test_a_model_that_cannot_be_loaded_says_so_beside_the_others(pair):
     from catalogue import Catalogue
-    from comparing import ask_everyone
 
     next((pair / "tiny-dcgan").rglob("*.safetensors")).unlink()
-    gan, ddpm = ask_everyone(Catalogue.from_environment(), "RV", 0)
-    assert gan.picture is None and "no weights" in gan.words
-    assert ddpm.picture is not None and ddpm.words.startswith("any pathology · ")
+    gan, ddpm = answers(Catalogue.from_environment(), {"pathology": "RV"})
+    assert gan.result is None and "no weights" in gan.words
+    assert ddpm.result is not None and ddpm.words.startswith("any class · ")
 
 
 def test_results_are_a_table_and_a_figure(pair, metrics):
@@ -142,8 +147,8 @@ def test_results_are_a_table_and_a_figure(pair, metrics):
     names = re.findall(r'<tr class="(\w+)"><th scope="row">([^<]*)<', found.table)
     references = [("reference", name) for name in ("real images", "mean image", "copy of training images")]
     assert names == [*references, ("model", "tiny-ddpm")]
-    assert '<td data-value="85.0">85.0 [83.0, 87.0] (× 2.50)</td>' in found.table
-    assert '<td data-value="">–</td>' in found.table and "Intervals are 95 %" in found.table
+    assert '<td data-rank="85.0">85.0 [83.0, 87.0] (× 2.50)</td>' in found.table
+    assert '<td data-rank="">–</td>' in found.table and "Intervals are 95 %" in found.table
     assert found.figure.ndim == 3 and found.figure.std() > 0
     assert read_results(offered) is found  # drawn once
     (pair / "tiny-ddpm" / "metrics.json").write_text("{")
@@ -159,3 +164,16 @@ def test_results_name_a_model_of_the_hub_by_its_id(pair, metrics, monkeypatch):
     monkeypatch.setattr("catalogue.find_folder", lambda source, files: snapshot)
     found = comparing.read_results(Catalogue({"zoo/ddpm-acdc-64": "zoo/ddpm-acdc-64"}))
     assert '<th scope="row">zoo--ddpm-acdc-64</th>' in found.table
+
+
+def test_columns_say_what_is_better_and_rank_by_it():
+    from comparing import HIGH, LOW, NEAR, goal, rank
+    from zoo.cards.columns import COLUMNS
+
+    columns = {column.key: column for column in COLUMNS}
+    goals = {"fd_efficientnet_lite0": LOW, "share_copies": LOW, "samples_per_second_batch_16": HIGH, "ms_ssim": NEAR}
+    assert {key: goal(columns[key]) for key in goals} == goals
+    assert goal(columns["coverage_efficientnet_lite0"]) == HIGH and goal(columns["parameters"]) == LOW
+    groups = {"diversity": {"ms_ssim": {"value": 0.3}, "ms_ssim_train": {"value": 0.25}}, "cost": {}}
+    assert float(rank(columns["ms_ssim"], groups)) == pytest.approx(0.05)
+    assert rank(columns["samples_per_second_batch_16"], groups) == ""

@@ -41,6 +41,15 @@ def test_there_is_no_scale_bar_without_a_spacing():
     assert "mm" not in figure(np.zeros((8, 8), np.uint8))
 
 
+def test_a_mask_lies_over_its_image_in_colours_that_can_be_told_apart():
+    from pictures import COLOURS, figure
+
+    mask = np.array([[0, 1], [2, 3]], np.uint8)
+    image, layer = images_in(figure(np.full((2, 2), 9, np.uint8), None, mask=mask))
+    layer = np.asarray(layer)
+    assert layer[0, 0, 3] == 0 and tuple(layer[1, 1, :3]) == COLOURS[3] and np.asarray(image)[0, 0] == 9
+
+
 def test_words_are_escaped():
     from pictures import figure, text_card
 
@@ -84,7 +93,8 @@ def test_what_goes_wrong_in_the_thread_is_raised():
 
 
 def test_work_stops_when_the_visitor_leaves():
-    from events import Stopped, with_news
+    from events import with_news
+    from jobs import Stopped
 
     steps, stopped = [], []
 
@@ -101,23 +111,3 @@ def test_work_stops_when_the_visitor_leaves():
     next(news)
     news.close()
     assert stopped and len(steps) < 10**9
-
-
-def test_bad_input_is_told_in_one_line():
-    import gradio
-
-    from events import plain_errors
-    from zoo.errors import ZooError
-
-    @plain_errors
-    def fail():
-        raise ZooError("count: too many")
-
-    @plain_errors
-    def fail_later():
-        yield 1
-        raise ZooError("count: too many")
-
-    for call in (fail, lambda: list(fail_later())):
-        with pytest.raises(gradio.Error, match="count: too many"):
-            call()

@@ -1,162 +1,190 @@
 """What visitors may ask for, what they get, and in which files."""
 
-import csv
-import gzip
-import io
+import json
 import zipfile
+from urllib.parse import parse_qsl
 
 import datasets
 import nibabel
 import numpy as np
 import pytest
-from PIL import Image
 
 import zoo.datasets
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
 
-DRAWN = ["drawn"] * 3
+
+@pytest.fixture
+def offered(conditional_ddpm, paired_ddpm, hearts, score_model, dcgan, tmp_path, monkeypatch):
+    """A catalogue of five small models."""
+    from catalogue import Catalogue
+
+    pipes = {"ddpm": conditional_ddpm, "pairs": paired_ddpm, "order": hearts, "score": score_model, "gan": dcgan}
+    for name, pipe in pipes.items():
+        pipe.save_pretrained(tmp_path / "models" / name)
+    monkeypatch.setenv("ZOO_MODELS", str(tmp_path / "models"))
+    return Catalogue.from_environment()
 
 
 @pytest.fixture
-def ask(conditional_ddpm, tmp_path):
-    """A request to the diffusion model with some values replaced."""
-    from sampling import check_request, draw
+def make(offered):
+    """The result of a request."""
+    from asking import ask
+    from sampling import sample
 
-    calls = iter(range(100))
+    def make(**fields):
+        *news, result = sample(offered, ask(**fields))
+        make.news = news
+        return result
 
-    def ask(on_step=None, **changes):
-        sent = {"labels": DRAWN, "count": 2, "seed": 0, "steps": 2, "guidance": 1.0, **changes}
-        request = check_request(conditional_ddpm, "tiny", **sent)
-        return draw(conditional_ddpm, request, tmp_path / str(next(calls)), on_step)
-
-    return ask
-
-
-def unzip(path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    return make
 
 
-def test_images_are_those_of_the_pipeline(dcgan, tmp_path):
-    from sampling import check_request, draw
-
-    found = draw(dcgan, check_request(dcgan, "tiny", DRAWN, 3, 7), tmp_path / "png")
+def test_images_are_those_of_the_pipeline(make, dcgan):
+    found = make(model="gan", count=3, seed=7)
     expected = dcgan(3, generator=sample_generators(7, range(3)), output_type="np").images
-    np.testing.assert_array_equal(found.images, (expected * 255).round().astype(np.uint8))
+    np.testing.assert_array_equal(found.images, expected)
     assert found.seconds > 0 and found.captions == ["", "", ""]
 
 
-def test_the_seed_alone_decides(ask):
-    first, again, other = (ask(seed=seed).images for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "ddpm", "classes": {"pathology": "HCM", "phase": "ES"}, "count": 3, "seed": 4, "steps": 2},
+        {"model": "pairs", "count": 2, "steps": 1, "guidance": 1.5},
+        {"model": "gan", "count": 1, "seed": 9},
+        {"model": "score", "count": 2, "steps": 2},
+    ],
+)
+def test_python_and_link_give_these_very_images(make, offered, asked, monkeypatch):
+    import zoo
+    from asking import Request
+
+    found = make(**asked)
+    monkeypatch.setattr(zoo, "from_pretrained", lambda source: offered.load(source.removeprefix("model_cards/")))
+    names = {}
+    code = found.python.replace(".save('heart.png')", "").replace(".save('mask.png')", "")
+    exec(code, names)
+    images = np.stack([np.asarray(image) for image in names["output"].images])
+    np.testing.assert_array_equal(images.reshape(found.pictures.shape), found.pictures)
+    assert Request.from_query(dict(parse_qsl(found.request.query))) == found.request
 
 
-def test_classes_reach_the_model_and_the_captions(ask):
-    assert ask(labels=["HCM", "ES", "drawn"]).captions == ["HCM · ES"] * 2
-    assert ask(labels=["any", "ED", None]).captions == ["pathology left open · ED"] * 2
-    drawn = set(ask(count=16).captions)
-    assert drawn <= {f"{pathology} · {phase}" for pathology in ("NOR", "HCM") for phase in ("ED", "ES")}
-    assert len(drawn) > 1
+def test_millimetres_reach_the_model_and_the_words(make, hearts):
+    from results import provenance
+
+    name, limits = next(iter(hearts.quantities.items()))
+    value = (limits["min"] + limits["max"]) / 2
+    found = make(model="order", count=2, quantities={name: value})
+    expected = hearts(2, generator=sample_generators(0, range(2)), output_type="np", **{name: value})
+    np.testing.assert_array_equal(found.masks, expected.masks)
+    assert f"{value:g} mm" in provenance(found) and f"{value:g}mm" in found.stem
+    with pytest.raises(ZooError, match=f"{name}: expected a number from"):
+        make(model="order", quantities={name: 1e6})
+    with pytest.raises(ZooError, match="takes no such quantity"):
+        make(model="gan", quantities={name: value})
 
 
-def test_steps_and_guidance_reach_the_model(ask):
-    plain, more_steps, guided = (ask(**change).images for change in ({}, {"steps": 3}, {"guidance": 3}))
-    assert not np.array_equal(plain, more_steps) and not np.array_equal(plain, guided)
+def test_many_images_are_the_same_in_batches_and_others_may_go_first(make):
+    from sampling import BATCH
+
+    found = make(model="ddpm", count=20, steps=1)
+    assert sum(item.may_pause for item in make.news) == 2 and BATCH == 8
+    few = make(model="ddpm", count=4, steps=1)
+    np.testing.assert_allclose(found.images[:4], few.images, atol=1 / 255)
+    assert found.classes[:4] == few.classes
 
 
-def test_steps_are_told_and_change_nothing(ask):
-    steps = []
-    watched = ask(on_step=lambda step, tensors: steps.append((step, tuple(tensors["latents"].shape))), steps=3)
-    assert steps == [(0, (2, 1, 8, 8)), (1, (2, 1, 8, 8)), (2, (2, 1, 8, 8))]
-    np.testing.assert_array_equal(watched.images, ask(steps=3).images)
+def test_news_tell_each_step_with_a_picture(make):
+    make(model="ddpm", count=2, steps=3)
+    steps = [item for item in make.news if item.picture is not None]
+    assert steps and all(item.words.endswith("of 3") and item.total == 6 for item in steps)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("asked", "message"),
     [
-        ({"count": 17}, "count: expected a whole number from 1 to 16, got 17"),
-        ({"count": 0}, "count: expected"),
-        ({"count": 2.5}, "count: expected a whole number"),
-        ({"count": "8"}, "count: expected"),
-        ({"count": True}, "count: expected"),
-        ({"count": float("nan")}, "count: expected"),
-        ({"seed": -1}, "seed: expected a whole number from 0 to 4294967295, got -1"),
-        ({"seed": None}, "seed: expected"),
-        ({"steps": 101}, "steps: expected a whole number from 1 to 100, got 101"),
-        ({"guidance": float("inf")}, "guidance: expected a number from 0 to 5.0, got inf"),
-        ({"labels": ["XYZ", "drawn", "drawn"]}, "pathology: unknown class 'XYZ'"),
-        ({"labels": [["HCM"], "drawn", "drawn"]}, "pathology: unknown class"),
-        ({"labels": ["drawn", "drawn", "mid"]}, "slice_level: not a condition of this model"),
+        ({"count": 0}, "count: expected a whole number from 1 to 1000, got 0"),
+        ({"seed": None}, "seed: expected a whole number from 0 to 4294967295, the field is empty"),
+        ({"seed": 1.5}, "seed: expected a whole number"),
+        ({"steps": 101}, "steps: expected a whole number from 1 to 100"),
+        ({"guidance": float("nan")}, "guidance: expected a number from 0 to 5"),
+        ({"classes": {"pathology": "XYZ"}}, "unknown class 'XYZ'"),
+        ({"model": "score", "steps": 1}, "steps: expected a whole number from 2 to 100 of a score model"),
+        ({"model": "nobody"}, "model: expected one of"),
+        ({"more": 1}, "more: extra inputs are not permitted"),
     ],
 )
-def test_what_is_out_of_bounds_is_refused_in_one_line(ask, change, message):
+def test_what_is_out_of_bounds_is_told_in_a_line(make, asked, message):
     with pytest.raises(ZooError, match=message) as refusal:
-        ask(**change)
+        make(**{"model": "ddpm", **asked})
     assert "\n" not in str(refusal.value)
 
 
-def test_a_score_model_takes_two_steps_at_least(score_model):
-    from sampling import check_request
-
-    with pytest.raises(ZooError, match="steps: expected a whole number from 2 to 100, got 1"):
-        check_request(score_model, "tiny", DRAWN, 1, 0, 1)
-
-
-@pytest.fixture
-def files(ask, tmp_path):
-    """Samples of the diffusion model and their zips."""
-    from exports import write_archives
-
-    samples = ask(labels=["HCM", "any", "drawn"], seed=5)
-    (tmp_path / "zips").mkdir()
-    return samples, write_archives(samples, tmp_path / "0", tmp_path / "zips")
+def test_no_two_requests_have_the_same_file_name(make):
+    asked = [{}, {"classes": {"pathology": "HCM"}}, {"seed": 1}, {"steps": 2}, {"guidance": 2.0}, {"count": 2}]
+    stems = [make(**{"model": "ddpm", "count": 1, "steps": 1, **more}).stem for more in asked]
+    assert len(set(stems)) == len(stems) and all(stem.startswith("synthetic_ddpm_") for stem in stems)
 
 
-def test_png_and_nifti_hold_the_same_images_in_their_own_size(files):
-    samples, archives = files
-    assert archives["png"].name == "tiny_seed5_png.zip"
-    png, nifti = unzip(archives["png"]), unzip(archives["nifti"])
-    assert set(png) == {"00000.png", "00001.png", "samples.csv"}
-    assert set(nifti) == {"00000.nii.gz", "00001.nii.gz", "samples.csv"}
-    rows = list(csv.DictReader(io.StringIO(png["samples.csv"].decode())))
-    assert [(row["seed"], row["index"], row["pathology"]) for row in rows] == [("5", "0", "HCM"), ("5", "1", "HCM")]
-    for index, shown in enumerate(samples.images[..., 0]):
-        np.testing.assert_array_equal(shown, np.asarray(Image.open(io.BytesIO(png[f"0000{index}.png"]))))
-        volume = nibabel.Nifti1Image.from_bytes(gzip.decompress(nifti[f"0000{index}.nii.gz"]))
-        assert volume.header.get_zooms() == (2.0, 2.0, 1.0)
-        np.testing.assert_allclose(volume.get_fdata()[..., 0].T * 255, shown, atol=0.51)
+@pytest.mark.parametrize("format", ["png", "nifti", "dataset"])
+def test_a_zip_holds_images_masks_and_what_binds_them(make, tmp_path, format):
+    from exports import write_zip
+
+    found = make(model="pairs", classes={"pathology": "HCM"}, count=2, steps=1)
+    file = write_zip(found, format, tmp_path)
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(tmp_path / "out")
+    inside = tmp_path / "out" / file.stem
+    readme = (inside / "README.md").read_text()
+    assert found.python in readme and "## Licence" in readme and "synthetic" in readme
+    assert json.loads((inside / "settings.json").read_text())["synthetic"] is True
+    if format == "dataset":
+        rows = zoo.datasets.load(inside).dataset["train"]
+        assert isinstance(rows.features["pathology"], datasets.ClassLabel)
+        np.testing.assert_array_equal(np.asarray(rows[1]["image"]), found.pictures[1, ..., 0])
+        np.testing.assert_array_equal(np.asarray(rows[1]["mask"]), found.masks[1])
+    elif format == "nifti":
+        image = nibabel.load(inside / "00001.nii.gz")
+        assert image.header.get_zooms()[:2] == (2.0, 2.0)
+        np.testing.assert_allclose(image.get_fdata()[..., 0].T, found.images[1, ..., 0], atol=1e-6)
+        assert (inside / "00001_gt.nii.gz").is_file()
+    else:
+        assert "HCM" in (inside / "samples.csv").read_text() and (inside / "00001_gt.png").is_file()
 
 
-def test_the_dataset_is_one_for_the_zoo_and_for_datasets(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    samples, archives = files
-    zipfile.ZipFile(archives["dataset"]).extractall(tmp_path / "unzipped")
-    rows = zoo.datasets.load(tmp_path / "unzipped").dataset["train"]
-    np.testing.assert_array_equal(np.stack([np.asarray(image) for image in rows["image"][:]]), samples.images[..., 0])
-    assert rows.features["pathology"].int2str(rows["pathology"][:]) == ["HCM", "HCM"]
-    assert rows["phase"][:] == [-1, -1]  # left open
-    assert (rows["seed"][:], rows["index"][:], rows["pixel_spacing"][0]) == ([5, 5], [0, 1], [2.0, 2.0])
-    assert len(datasets.load_dataset(str(tmp_path / "unzipped"))["train"]) == 2
+def test_the_command_line_says_the_same(make):
+    from tab_dataset import command
+
+    found = make(model="pairs", classes={"pathology": "HCM", "phase": "ES"}, count=2, steps=1)
+    assert command(found, "png") == (
+        f"cardiac-zoo generate model_cards/pairs --output {found.stem} -n 2 --seed 0 --class HCM --phase ES --steps 1 "
+        "--with-masks --format png"
+    )
 
 
-def test_formats_cost_one_sampling(dcgan, tmp_path, monkeypatch):
-    from exports import write_archives
-    from sampling import check_request, draw
+def test_stored_samples_stand_for_those_of_seed_0(offered, conditional_ddpm, make):
+    from sampling import stored_result
+    from zoo.samples import sample_grid
 
-    calls = []
-    original = type(dcgan).__call__
-    monkeypatch.setattr(type(dcgan), "__call__", lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs))
-    found = draw(dcgan, check_request(dcgan, "tiny", DRAWN, 2, 0), tmp_path / "png")
-    assert set(write_archives(found, tmp_path / "png", tmp_path)) == {"png", "nifti", "dataset"}
-    assert len(calls) == 1
+    assert stored_result(offered, "ddpm", "HCM", 4) is None
+    sample_grid(conditional_ddpm).save(offered.sources["ddpm"] / "samples.png")
+    stored = stored_result(offered, "ddpm", "HCM", 4)
+    made = make(model="ddpm", classes={"pathology": "HCM"}, count=4)
+    np.testing.assert_allclose(stored.images, made.images, atol=1 / 255)
+    assert stored.classes == made.classes
+    assert stored_result(offered, "gan", "HCM", 4) is None
 
 
-def test_no_nifti_without_a_spacing(dcgan, tmp_path):
-    from exports import write_archives
-    from sampling import check_request, draw
+def test_painted_masks_are_labels_again_and_what_is_no_heart_is_told():
+    from ordering import from_paint, to_paint
 
-    dcgan.register_to_config(pixel_spacing_mm=None)
-    found = draw(dcgan, check_request(dcgan, "tiny", DRAWN, 1, 0), tmp_path / "png")
-    assert set(write_archives(found, tmp_path / "png", tmp_path)) == {"png", "dataset"}
+    y, x = np.mgrid[:32, :32] - 15.5
+    mask = np.where(np.hypot(x, y) < 6, 3, np.where(np.hypot(x, y) < 11, 2, 0)).astype(np.uint8)
+    painted = to_paint(mask)
+    np.testing.assert_array_equal(from_paint(painted, 32), mask)
+    soft = np.clip(painted.astype(int) + np.random.default_rng(0).integers(-25, 26, painted.shape), 0, 255)
+    np.testing.assert_array_equal(from_paint(soft.astype(np.uint8), 32), mask)  # brushes have soft edges
+    for broken, why in ((mask * (mask == 2), "no left ventricle"), (mask * (x < 3), "no closed ring")):
+        with pytest.raises(ZooError, match=f"mask: this is no heart: .*{why}"):
+            from_paint(to_paint(broken.astype(np.uint8)), 32)

@@ -21,11 +21,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def read(folder):
-    from uploads import read_slice
+    from uploads import read_stack
 
-    def read(content: bytes, name: str = "upload.bin", number=None):
+    def read(content: bytes, name: str = "upload.bin"):
         (folder / name).write_bytes(content)
-        return read_slice(str(folder / name), folder, number)
+        return read_stack(str(folder / name), folder)
 
     return read
 
@@ -74,34 +74,40 @@ def windowed(pixels) -> np.ndarray:
 def test_a_png_has_no_spacing(read, ramp):
     found = read(png((ramp // 5).astype(np.uint8)), "looks-like.nii")  # the content says what it is
     assert found.spacing is None and found.words == "PNG of 40 × 32 pixels"
-    np.testing.assert_allclose(found.pixels, windowed((ramp // 5).astype(np.uint8).astype(float)), atol=1e-5)
+    np.testing.assert_allclose(found.voxels[0], windowed((ramp // 5).astype(np.uint8).astype(float)), atol=1e-5)
+
+
+def test_a_jpeg_is_read_too(read, ramp):
+    buffer = io.BytesIO()
+    Image.fromarray((ramp // 5).astype(np.uint8)).save(buffer, "JPEG", quality=95)
+    found = read(buffer.getvalue(), "scan.png")
+    assert found.spacing is None and found.words == "JPEG of 40 × 32 pixels" and found.voxels.shape == (1, 32, 40)
 
 
 def test_sixteen_bits_are_not_clipped(read, ramp):
-    assert len(np.unique(read(png(ramp)).pixels)) > 200
+    assert len(np.unique(read(png(ramp)).voxels)) > 200
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_volume_gives_the_slice_that_was_asked_for(read, ramp, pack):
+def test_a_volume_gives_all_its_slices(read, ramp, pack):
     voxels = np.stack([ramp.T * factor for factor in (1, 2, 3)], axis=-1).astype(np.float32)
-    middle, last = read(pack(nifti(voxels))), read(pack(nifti(voxels)), number=3)
-    expected = windowed(voxels)
-    np.testing.assert_allclose(middle.pixels, expected[..., 1].T, atol=1e-5)
-    np.testing.assert_allclose(last.pixels, expected[..., 2].T, atol=1e-5)
-    assert middle.spacing == (2.0, 1.5) and middle.words == "NIfTI, slice 2 of 3, pixels of 2 × 1.5 mm"
-    with pytest.raises(ZooError, match="slice: expected a whole number from 1 to 3, or 0 for the middle one"):
-        read(nifti(voxels), number=4)
+    found = read(pack(nifti(voxels)))
+    np.testing.assert_allclose(found.voxels, windowed(voxels).transpose(2, 1, 0), atol=1e-5)
+    assert found.spacing == (2.0, 1.5) and found.words == "NIfTI of 3 slices, pixels of 2 × 1.5 mm"
+    assert found.thickness == 8.0
+    with pytest.raises(ZooError, match="upload: expected at most 40 slices, got 41"):
+        read(nifti(np.random.default_rng(0).random((32, 32, 41)).astype(np.float32)))
 
 
 def test_of_a_cine_series_the_first_frame_is_read(read, ramp):
     cine = np.stack([ramp.T[..., None] * 1.0, np.random.default_rng(0).random((40, 32, 1))], axis=-1)
-    np.testing.assert_allclose(read(nifti(cine.astype(np.float32))).pixels, windowed(ramp), atol=1e-5)
+    np.testing.assert_allclose(read(nifti(cine.astype(np.float32))).voxels[0], windowed(ramp), atol=1e-5)
 
 
 def test_a_dicom_has_its_own_spacing(read, ramp):
     found = read(dicom(ramp))
     assert found.spacing == (1.25, 1.5) and found.words == "DICOM, pixels of 1.25 × 1.5 mm"
-    np.testing.assert_allclose(found.pixels, windowed(ramp), atol=1e-5)
+    np.testing.assert_allclose(found.voxels[0], windowed(ramp), atol=1e-5)
 
 
 BOMB = gzip.compress(nifti(np.zeros((8, 8, 8), np.uint8)) + bytes(100 * 2**20), mtime=0)  # or its id would change
@@ -110,7 +116,7 @@ BOMB = gzip.compress(nifti(np.zeros((8, 8, 8), np.uint8)) + bytes(100 * 2**20), 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "expected a PNG, a NIfTI volume .* this is none of them"),
+        (b"", "expected a PNG, a JPEG, a NIfTI volume .* this is none of them"),
         (b"<svg onload=alert(1)>", "this is none of them"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "a damaged PNG"),
         (png(np.zeros((64, 64), np.uint8)), "the same brightness"),
@@ -154,11 +160,11 @@ def test_large_files_are_not_even_opened(read, monkeypatch):
 
 
 def test_no_other_file_is_read(folder, tmp_path):
-    from uploads import read_slice
+    from uploads import read_stack
 
     outside = tmp_path / "secret.png"
     outside.write_bytes(png(np.arange(1024, dtype=np.uint16).reshape(32, 32)))
     (folder / "link.png").symlink_to(outside)
     for path in (outside, folder / ".." / "secret.png", folder / "link.png", folder, "/etc/passwd", folder / "absent"):
         with pytest.raises(ZooError, match="expected a file that you have uploaded"):
-            read_slice(str(path), folder)
+            read_stack(str(path), folder)
