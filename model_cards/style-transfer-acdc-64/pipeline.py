@@ -9,7 +9,7 @@ import torch
 from diffusers.utils import BaseOutput
 
 from .base_3e7f4e0e import ZooPipeline
-from .style_transfer_07144b03 import SHIFTS, FeatureNetwork, encoder_network, stages_network, transfer
+from .style_transfer_3ef59140 import SHIFTS, FeatureNetwork, encoder_network, stages_network, transfer
 
 CVAE_ENCODER, EFFICIENTNET = "cvae-encoder", "efficientnet-lite0"
 
@@ -36,11 +36,13 @@ class StyleTransferPipeline(ZooPipeline):
     as those of real images do, and still resemble those of the generated image.
 
     Style comes from images given to the call, of which each sample takes the one nearest to it in the latent space of
-    the VAE; without any it comes from statistics averaged over the training images.
+    the VAE; without any it comes from statistics averaged over the training images. A model that stays on one's own
+    machine may hold the images themselves, and takes the nearest one then.
 
     Parameters:
         vae ([`ConvolutionalVAE`]): Makes the content images, and finds the style image nearest to each.
-        style ([`StyleStatistics`]): The style of a call without style images, as `feature_network` sees it.
+        style ([`StyleStatistics`] or [`StyleImages`]): The style of a call without style images: as `feature_network`
+            sees it in the mean, or the images, which are for nobody else.
         feature_layers ([`EfficientNetLiteStages`], *optional*): The layers of feature network `"efficientnet-lite0"`.
         feature_network (`str`, defaults to `"cvae-encoder"`): What images are compared in: the encoder of `vae`,
             `"efficientnet-lite0"` by `feature_layers`, or one of `feature_networks`.
@@ -49,6 +51,7 @@ class StyleTransferPipeline(ZooPipeline):
         learning_rate (`float`, defaults to 0.01): Learning rate of a call that names none.
         num_iterations (`int`, defaults to 100): Steps of a call that names none.
         optimizer (`str`, defaults to `"adam"`): Optimiser of a call that names none, `"adam"` or `"momentum"`.
+        style_loss (`str`, defaults to `"relative"`): That of a call that names none: `"relative"`, `"gram"`, `"maps"`.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
 
     Attributes:
@@ -80,6 +83,7 @@ class StyleTransferPipeline(ZooPipeline):
         learning_rate: float = 0.01,
         num_iterations: int = 100,
         optimizer: str = "adam",
+        style_loss: str = "relative",
         pixel_spacing_mm: float | None = None,
     ):
         super().__init__()
@@ -91,6 +95,7 @@ class StyleTransferPipeline(ZooPipeline):
             learning_rate=learning_rate,
             num_iterations=num_iterations,
             optimizer=optimizer,
+            style_loss=style_loss,
             pixel_spacing_mm=pixel_spacing_mm,
         )
         self.feature_networks: dict[str, Callable[[torch.device], FeatureNetwork]] = {}
@@ -113,13 +118,19 @@ class StyleTransferPipeline(ZooPipeline):
     @property
     def default_settings(self) -> dict:
         """The settings that a call without arguments uses."""
-        names = ("style_weight", "content_weight", "learning_rate", "num_iterations", "optimizer")
+        names = ("style_weight", "content_weight", "learning_rate", "num_iterations", "optimizer", "style_loss")
         return {name: self.config[name] for name in names}
 
-    def network_evaluations(self, num_iterations: int | None = None, **_) -> int:
+    def network_evaluations(self, num_iterations: int | None = None, style_loss: str | None = None, **_) -> int:
         """How many times a network runs for one sample: decoder, first look, contents, iterations and last look."""
         num_iterations = num_iterations or self.config.num_iterations
-        return 3 + min(len(SHIFTS), num_iterations) + num_iterations
+        shifts = min(len(SHIFTS), num_iterations) if (style_loss or self.config.style_loss) == "relative" else 1
+        return 3 + shifts + num_iterations
+
+    @property
+    def holds_style_images(self) -> bool:
+        """Whether real images are in the model, which must stay where it is then."""
+        return hasattr(self.style, "images")
 
     def build_feature_network(self, name: str | None = None) -> FeatureNetwork:
         """What images are compared in.
@@ -158,6 +169,7 @@ class StyleTransferPipeline(ZooPipeline):
         learning_rate: float | None = None,
         num_iterations: int | None = None,
         optimizer: str | None = None,
+        style_loss: str | None = None,
     ):
         """Generates images, or takes given ones, and styles them.
 
@@ -173,12 +185,16 @@ class StyleTransferPipeline(ZooPipeline):
                 [0, 1], of another model for instance, to style instead of this model's own.
             style_images (`torch.Tensor` of shape `(num_styles, channels, height, width)`, *optional*): Images in
                 [0, 1]; each sample takes the style of the one nearest to it in the latent space of the VAE.
-            style_weight (`float`, *optional*): Weight of the style loss; its ratio to `content_weight` is what counts.
+            style_weight (`float`, *optional*): Weight of the style loss; of a relative one its ratio to
+                `content_weight` is what counts.
             content_weight (`float`, *optional*): Weight of the content loss.
             learning_rate (`float`, *optional*): On intensities in [0, 1]: what a step changes a pixel by, about.
             num_iterations (`int`, *optional*): Steps.
             optimizer (`str`, *optional*): `"adam"`, as in study B, or `"momentum"`, which leaves less noise: the
                 gradients that it goes along are smoothed and keep their proportions within the image.
+            style_loss (`str`, *optional*): `"relative"`, errors of Gram matrices relative to the style's; `"gram"` or
+                `"maps"`, mean squared errors of Gram matrices or of the maps themselves with absolute weights, as in
+                study B. Maps need style images.
 
         Returns:
             `StyleTransferOutput` with `images`, `content_images` and `style_indices`, or a tuple of them.
@@ -194,22 +210,28 @@ class StyleTransferPipeline(ZooPipeline):
             content = (self.vae.decode(latents.to(self.device, self.dtype)) / 2 + 0.5).clamp(0, 1)
         else:
             content = self.checked(content_images, "content_images")
-        # 2. The style: of the nearest image, or averaged over the training images
-        network, grams, nearest = self.build_feature_network(), self.style(), None
-        if style_images is not None:
-            nearest = self.nearest_styles(content, style_images)
-            grams = network.grams(self.checked(style_images, "style_images")[nearest])
-        # 3. Descent on the pixels
+        # 2. The settings
         asked = {
             "style_weight": style_weight,
             "content_weight": content_weight,
             "learning_rate": learning_rate,
             "num_iterations": num_iterations,
             "optimizer": optimizer,
+            "style_loss": style_loss,
         }
         settings = self.default_settings | {name: value for name, value in asked.items() if value is not None}
-        styled = transfer(network, content, grams, **settings).images
-        # 4. To the output type
+        # 3. The style: of the nearest image, or averaged over the training images
+        network, style, nearest = self.build_feature_network(), self.style(), None
+        if style_images is None and self.holds_style_images:
+            style_images = style
+        if style_images is not None:
+            nearest = self.nearest_styles(content, style_images)
+            style = network.style(self.checked(style_images, "style_images")[nearest], settings["style_loss"])
+        elif settings["style_loss"] == "maps":
+            raise ValueError("style_loss: 'maps' compares with an image, give style_images")
+        # 4. Descent on the pixels
+        styled = transfer(network, content, style, **settings).images
+        # 5. To the output type
         images, before = (self._output(x * 2 - 1, output_type, True).images for x in (styled, content))
         indices = None if nearest is None else nearest.tolist()
         return StyleTransferOutput(images, before, indices) if return_dict else (images, before, indices)

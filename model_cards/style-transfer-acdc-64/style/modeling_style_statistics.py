@@ -1,4 +1,4 @@
-"""A style without an image: Gram matrices of feature maps, averaged over many images (Gatys et al., 2016)."""
+"""Where a style comes from: Gram matrices averaged over many images (Gatys et al., 2016), or the images themselves."""
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -24,3 +24,22 @@ class StyleStatistics(ModelMixin, ConfigMixin):
     def forward(self) -> list[torch.Tensor]:
         """The Gram matrices, `(1, channels, channels)` each."""
         return list(self.grams)
+
+
+class StyleImages(ModelMixin, ConfigMixin):
+    """Holds images whose style is wanted, for a model that stays on one's own machine: they may be patients'.
+
+    Parameters:
+        count (`int`): How many.
+        channels (`int`): 1 for grey, 3 for colour.
+        sample_size (`int`): Height and width.
+    """
+
+    @register_to_config
+    def __init__(self, count: int = 1, channels: int = 1, sample_size: int = 64):
+        super().__init__()
+        self.images = nn.Parameter(torch.zeros(count, channels, sample_size, sample_size), requires_grad=False)
+
+    def forward(self) -> torch.Tensor:
+        """The images, `(count, channels, sample_size, sample_size)` in [0, 1]."""
+        return self.images

@@ -10,7 +10,8 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
     """Strided convolutions narrow an image down to a normal distribution; its way back is interpolated and convolved.
 
     Bilinear interpolation followed by a convolution treats all pixels alike, where transposed convolutions reach some
-    of them more often than others (Odena et al., 2016, doi 10.23915/distill.00003).
+    of them more often than others (Odena et al., 2016, doi 10.23915/distill.00003). Those can be had too, as study B
+    began with them.
 
     Images are in [-1, 1] outside. Inside, the decoder gives logits whose sigmoid is the intensity in [0, 1], which
     binary cross-entropy compares.
@@ -24,9 +25,11 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
         final_channels (`int`, defaults to 16): Channels of the decoder at the image's own size.
         extra_layers (`int`, defaults to 2): Further convolutions there, beyond the mirror image of the encoder.
         norm_num_groups (`int`, defaults to 8): Groups of the group normalisation.
+        upsampling (`str`, defaults to `"bilinear"`): What doubles a map in the decoder: `"bilinear"` interpolation
+            followed by a convolution, or a `"transposed"` convolution of 3×3.
 
     Raises:
-        ValueError: If the image is too small to be halved so often.
+        ValueError: If the image is too small to be halved so often, or the upsampling is unknown.
     """
 
     @register_to_config
@@ -39,11 +42,15 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
         final_channels: int = 16,
         extra_layers: int = 2,
         norm_num_groups: int = 8,
+        upsampling: str = "bilinear",
     ):
         super().__init__()
         sizes = [sample_size // 2**level for level in range(len(block_out_channels) + 1)]
         if sizes[-1] < 1:
             raise ValueError(f"sample_size: expected at least {2 ** len(block_out_channels)}, got {sample_size}")
+
+        if upsampling not in ("bilinear", "transposed"):
+            raise ValueError(f"upsampling: expected bilinear or transposed, got {upsampling!r}")
 
         def activated(width: int) -> list[nn.Module]:
             return [nn.GroupNorm(norm_num_groups, width), nn.SiLU()]
@@ -58,7 +65,11 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
 
         layers = []
         for size, next_width in zip(sizes[-2::-1], [*block_out_channels[-2::-1], final_channels], strict=True):
-            layers += [nn.Upsample(size=(size, size), mode="bilinear"), nn.Conv2d(width, next_width, 3, padding=1)]
+            if upsampling == "bilinear":
+                layers += [nn.Upsample(size=(size, size), mode="bilinear"), nn.Conv2d(width, next_width, 3, padding=1)]
+            else:  # twice as large, or one pixel more where halving dropped one
+                odd = size % 2
+                layers.append(nn.ConvTranspose2d(width, next_width, 3, 2, padding=1 - odd, output_padding=1 - odd))
             layers += activated(next_width)
             width = next_width
         for _ in range(extra_layers):

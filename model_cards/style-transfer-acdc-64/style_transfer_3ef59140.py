@@ -12,6 +12,9 @@ from torch import nn
 SHIFTS = [(row + 4 * column, column + 4 * row) for row in range(4) for column in range(4)]
 MOMENTUM = 0.9
 SMOOTHING = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # the binomial kernel, of a standard deviation of a pixel
+# What the style is told by, and whether the weights count as they are or by their ratio alone
+STYLE_LOSSES = ("relative", "gram", "maps")
+KERAS_EPSILON = 1e-7  # of Adam, in which absolute weights count
 
 
 class FeatureNetwork:
@@ -46,7 +49,12 @@ class FeatureNetwork:
 
     def grams(self, images: torch.Tensor) -> list[torch.Tensor]:
         """The style of images `(n, channels, height, width)` in [0, 1]: Gram matrices `(n, c, c)` of each style map."""
-        return [gram_matrix(maps) for maps in self(images)[0]]
+        return self.style(images, "gram")
+
+    def style(self, images: torch.Tensor, style_loss: str) -> list[torch.Tensor]:
+        """What a style loss compares of images `(n, channels, height, width)` in [0, 1]: Gram matrices, or maps."""
+        maps = self(images)[0]
+        return maps if style_loss == "maps" else [gram_matrix(own) for own in maps]
 
 
 def encoder_network(encoder: nn.Sequential) -> FeatureNetwork:
@@ -113,6 +121,11 @@ def relative_error(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]
     return torch.stack(errors).mean(0)
 
 
+def summed_error(found: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The mean squared error of each layer as it is, summed over the layers: `(n,)`; the arguments as above."""
+    return torch.stack([(a - b).square().flatten(1).mean(1) for a, b in zip(found, wanted, strict=True)]).sum(0)
+
+
 class SmoothedMomentum(torch.optim.Optimizer):
     """Descent along a running mean of the gradients, each smoothed and divided by its root mean square.
 
@@ -163,13 +176,14 @@ class Transfer(NamedTuple):
 def transfer(
     network: FeatureNetwork,
     content_images: torch.Tensor,
-    style_grams: Sequence[torch.Tensor],
+    style: Sequence[torch.Tensor],
     *,
     style_weight: float,
     content_weight: float,
     learning_rate: float,
     num_iterations: int,
     optimizer: str = "adam",
+    style_loss: str = "relative",
 ) -> Transfer:
     """Changes the pixels of images so that they keep their content and take on a style (equation 7).
 
@@ -180,20 +194,28 @@ def transfer(
     size, and smooth images show it. `"momentum"` smooths the gradient and divides it by its root mean square over the
     image, so that its parts keep their proportions, and goes along a running mean of that.
 
+    With `"relative"` errors are relative to what is wanted, and of the weights their ratio alone counts. `"gram"` and
+    `"maps"` are as in study B: mean squared errors as they are, of Gram matrices or of the style maps themselves, and
+    absolute weights, whose size Adam feels by its ε. Keras's is taken, images are not shifted, and the descent is in
+    double precision, so that weights from 1e-15 to 1e16 neither vanish nor overflow.
+
     Args:
         network (`FeatureNetwork`): What images are compared in.
         content_images (`torch.Tensor` of shape `(n, channels, height, width)`): In [0, 1].
-        style_grams (sequence of `torch.Tensor`): Of each style map the Gram matrices, `(n, c, c)`, or `(1, c, c)` if
-            all images take on the same style.
-        style_weight (`float`): Of the style loss. The ratio of the two weights alone counts.
+        style (sequence of `torch.Tensor`): As [`FeatureNetwork`]'s `style` gives it for `style_loss`: of each style
+            map the Gram matrices, `(n, c, c)`, or `(1, c, c)` if all images take on the same style; or the maps.
+        style_weight (`float`): Of the style loss.
         content_weight (`float`): Of the content loss.
         learning_rate (`float`): On intensities in [0, 1]: what a step changes a pixel by, about.
         num_iterations (`int`): Steps.
         optimizer (`str`): `"adam"` or `"momentum"`.
+        style_loss (`str`): `"relative"`, `"gram"` or `"maps"`.
 
     Raises:
         ValueError: If an argument is out of its range or the style is not of this network.
     """
+    if style_loss not in STYLE_LOSSES:
+        raise ValueError(f"style_loss: expected {', '.join(STYLE_LOSSES)}, got {style_loss!r}")
     if not (min(style_weight, content_weight) >= 0 and 0 < style_weight + content_weight < float("inf")):
         raise ValueError(
             "style_weight, content_weight: expected finite numbers, not negative and not both 0, got "
@@ -205,50 +227,69 @@ def transfer(
         raise ValueError(f"num_iterations: expected at least 1, got {num_iterations}")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer: expected {' or '.join(OPTIMIZERS)}, got {optimizer!r}")
-    # Adam adds an ε to the size of the gradient; without a common scale it would swallow weights like 1e-15
-    total = style_weight + content_weight
-    weights = style_weight / total, content_weight / total
+    # A common scale keeps the gradient of the loss in the range of float32; absolute weights get it back behind it
+    scale = style_weight + content_weight if style_loss == "relative" else max(style_weight, content_weight)
+    weights = style_weight / scale, content_weight / scale
+    descent = {"lr": learning_rate}
+    if style_loss != "relative" and optimizer == "adam":
+        descent["eps"] = KERAS_EPSILON
     found = []
     for index, image in enumerate(content_images.split(1)):
-        own_grams = [grams[index if len(grams) > 1 else 0][None] for grams in style_grams]
-        found.append(_transfer_one(network, image, own_grams, weights, learning_rate, num_iterations, optimizer))
+        own = [target[index if len(target) > 1 else 0][None] for target in style]
+        steps = _Descent(network, image, own, style_loss, weights, scale)
+        found.append(steps.run(OPTIMIZERS[optimizer], descent, num_iterations))
     images, style_losses, content_losses = zip(*found, strict=True)
     return Transfer(torch.cat(images), torch.stack(style_losses, 1), torch.stack(content_losses, 1))
 
 
-def _transfer_one(
-    network: FeatureNetwork,
-    image: torch.Tensor,
-    style_grams: list[torch.Tensor],
-    weights: tuple[float, float],
-    learning_rate: float,
-    num_iterations: int,
-    optimizer: str,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """`transfer` of one image `(1, channels, height, width)`; losses `(num_iterations + 1,)`."""
-    with torch.no_grad():
-        style_maps, _ = network(image)
-        contents = [network(image.roll(shift, (2, 3)))[1] for shift in SHIFTS[:num_iterations]]
-    shapes = [tuple(gram.shape[1:]) for gram in style_grams]
-    expected = [2 * (maps.shape[1],) for maps in style_maps]
-    if shapes != expected:
-        raise ValueError(f"style_grams: expected matrices {expected}, got {shapes}: a style of another feature network")
-    pixels = image.clone().requires_grad_(True)
-    descent = OPTIMIZERS[optimizer]([pixels], lr=learning_rate)
-    style_losses, content_losses = [], []
+class _Descent:
+    """`transfer` of one image `(1, channels, height, width)`."""
 
-    def loss(turn: int) -> torch.Tensor:
-        style_maps, content_maps = network(pixels.roll(SHIFTS[turn], (2, 3)))
-        style_losses.append(relative_error([gram_matrix(maps) for maps in style_maps], style_grams))
-        content_losses.append(relative_error(content_maps, contents[turn]))
-        return (weights[0] * style_losses[-1] + weights[1] * content_losses[-1]).sum()
-
-    for iteration in range(num_iterations):
-        with torch.enable_grad():
-            (pixels.grad,) = torch.autograd.grad(loss(iteration % len(SHIFTS)), pixels)
-        descent.step()
+    def __init__(
+        self,
+        network: FeatureNetwork,
+        image: torch.Tensor,
+        style: list[torch.Tensor],
+        style_loss: str,
+        weights: tuple[float, float],
+        scale: float,
+    ):
+        self.network, self.image, self.style, self.style_loss, self.weights = network, image, style, style_loss, weights
+        self.absolute = style_loss != "relative"
+        self.scale = scale if self.absolute else 1.0
+        self.error = summed_error if self.absolute else relative_error
+        self.style_losses, self.content_losses = [], []
         with torch.no_grad():
-            pixels.clamp_(0, 1)
-    with torch.no_grad():
-        loss(0)
-    return pixels.detach(), torch.cat(style_losses).detach(), torch.cat(content_losses).detach()
+            found = [tuple(own.shape[1:]) for own in network.style(image, style_loss)]
+        shapes = [tuple(target.shape[1:]) for target in style]
+        if shapes != found:
+            what = "maps" if style_loss == "maps" else "matrices"
+            raise ValueError(f"style: expected {what} {found}, got {shapes}: a style of another feature network")
+
+    def loss(self, pixels: torch.Tensor, turn: int) -> torch.Tensor:
+        """The weighted loss of the present pixels, shifted to a place of `SHIFTS`; keeps its parts."""
+        style_maps, content_maps = self.network(pixels.to(self.image.dtype).roll(SHIFTS[turn], (2, 3)))
+        own = style_maps if self.style_loss == "maps" else [gram_matrix(maps) for maps in style_maps]
+        self.style_losses.append(self.error(own, self.style))
+        self.content_losses.append(self.error(content_maps, self.contents[turn]))
+        return (self.weights[0] * self.style_losses[-1] + self.weights[1] * self.content_losses[-1]).sum()
+
+    def run(self, optimizer, settings: dict, num_iterations: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The image after some steps, and the losses, `(num_iterations + 1,)`."""
+        shifts = SHIFTS[: 1 if self.absolute else num_iterations]
+        with torch.no_grad():
+            self.contents = [self.network(self.image.roll(shift, (2, 3)))[1] for shift in shifts]
+        pixels = self.image.to(torch.float64) if self.absolute else self.image.clone()
+        pixels.requires_grad_(True)
+        descent = optimizer([pixels], **settings)
+        for iteration in range(num_iterations):
+            with torch.enable_grad():
+                (gradient,) = torch.autograd.grad(self.loss(pixels, iteration % len(shifts)), pixels)
+            pixels.grad = gradient * self.scale
+            descent.step()
+            with torch.no_grad():
+                pixels.clamp_(0, 1)
+        with torch.no_grad():
+            self.loss(pixels, 0)
+        losses = (torch.cat(parts).detach() for parts in (self.style_losses, self.content_losses))
+        return pixels.detach().to(self.image.dtype), *losses
