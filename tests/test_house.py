@@ -23,7 +23,8 @@ from zoo.pipelines.auto import PIPELINES
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PAGES = sorted(ROOT.glob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *(ROOT / name for name in ("model_cards/README.md", "training/README.md"))]
+PAGES += sorted((ROOT / "training/reports").glob("*.md"))
 GROUND = {"errors", "files", "png", "warp", "figures", "anatomy", "sources", "hardware", "progress", "families"}
 # From the ground up; rooms of one floor do not import each other, those of the ground may. `zoo` itself is the front
 # door: what `import zoo` gives
@@ -83,16 +84,27 @@ def test_the_commands_of_a_page_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_links_of_a_page_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
-    assert [target for target in targets if "://" not in target and not (ROOT / target).exists()] == []
+    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
 
 
 def test_the_readme_shows_the_picture_the_two_commands_and_the_table():
     assert re.match(r"# .*\n\n!\[.*\]\(model_cards/.*\.png\)", README)
     assert {"make demo", "make test"} <= set(map(str.strip, code_blocks(README).splitlines()))
-    for section in ("results", "study-a"):
-        begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
-        assert README.count(begin) == README.count(end) == 1
-        assert README.index(begin) < README.index(end)
+    pages = {"README.md": ["results"], "model_cards/README.md": ["results"]}
+    pages |= {"training/reports/published.md": ["study-a", "study-c"]}
+    for page, sections in pages.items():
+        text = (ROOT / page).read_text()
+        for section in sections:
+            begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"
+            assert text.count(begin) == text.count(end) == 1
+            assert text.index(begin) < text.index(end)
+
+
+def test_the_front_page_is_two_screens_and_its_table_fits_one():
+    lines = README.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(lines) <= 130
+    assert len(table) - 2 <= 8 and table[0].count("|") - 1 <= 7
 
 
 def test_ci_runs_the_fast_tests():

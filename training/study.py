@@ -22,6 +22,7 @@ lays what is kept in `training/reports` beside the study's figures, between the 
 import argparse
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -361,7 +362,9 @@ def main(arguments: list[str] | None = None) -> None:
     os.chdir(ROOT)  # recipes and outputs are named from there
     with told_in_one_line():
         if options.update:
-            update_section(options.update, published_section(options.study), f"study-{options.study}")
+            there = os.path.relpath(ROOT, options.update.resolve().parent)  # links are followed from the page
+            content = re.sub(r"\]\((?=model_cards|training)", f"]({there}/", published_section(options.study))
+            update_section(options.update, content, f"study-{options.study}")
             return
         names = ("only", "recipes", "output", "reports", "launch")
         chosen = {name: getattr(options, name) for name in names}

@@ -16,6 +16,7 @@ class Column:
         group, key (`str`): Where the figure stands in `metrics.json`.
         beside (`str`, *optional*): Another figure of the group that is written behind it in brackets.
         headline (`bool`): Whether it is among the few that fit a page; the others are in CSV and HTML.
+        front (`bool`): Whether it is among the fewer that a stranger reads.
         optional (`bool`): Whether it is left out where nobody has measured it. The CSV has it all the same.
     """
 
@@ -25,6 +26,7 @@ class Column:
     beside: str | None = None
     headline: bool = False
     optional: bool = False
+    front: bool = False
 
     @property
     def name(self) -> str:
@@ -48,12 +50,12 @@ class Column:
 
 
 _SHORT = {"ssim", "cc", "mse", "psnr", "ms_ssim", "empty"}  # names that say nothing without their group
-DISTANCE = Column("FID (EfficientNet-Lite0), × real", "distribution", f"fd_{EXTRACTOR}", headline=True)
-COVERAGE = Column("Coverage", "distribution", f"coverage_{EXTRACTOR}", headline=True, optional=True)
-SPEED = Column("Samples/s, batch 16", "cost", "samples_per_second_batch_16", headline=True)
+DISTANCE = Column("FID (EfficientNet-Lite0), × real", "distribution", f"fd_{EXTRACTOR}", headline=True, front=True)
+COVERAGE = Column("Coverage", "distribution", f"coverage_{EXTRACTOR}", headline=True, optional=True, front=True)
+SPEED = Column("Samples/s, batch 16", "cost", "samples_per_second_batch_16", headline=True, front=True)
 COLUMNS = (
     DISTANCE,
-    Column("KID (EfficientNet-Lite0)", "distribution", f"kid_{EXTRACTOR}", headline=True),
+    Column("KID (EfficientNet-Lite0)", "distribution", f"kid_{EXTRACTOR}", headline=True, front=True),
     Column("FID (Inception-v3)", "distribution", "fid_inception_v3", headline=True, optional=True),
     Column("Precision", "distribution", f"precision_{EXTRACTOR}", optional=True),
     Column("Recall", "distribution", f"recall_{EXTRACTOR}", optional=True),
@@ -65,13 +67,15 @@ COLUMNS = (
     Column("MSE of projections", "projection", "mse"),
     Column("PSNR of projections (dB)", "projection", "psnr"),
     Column("Latent dimensions", "projection", "latent_dimensions"),
-    Column("Copies", "copying", "share_copies", headline=True),
+    Column("Copies", "copying", "share_copies", headline=True, front=True),
     Column("SSIM to the nearest training image", "copying", "nearest_ssim_train"),
     Column("MIFID", "copying", f"mifid_{EXTRACTOR}", optional=True),
     Column("Membership AUC", "copying", "membership_auc", optional=True),
     Column("MS-SSIM of pairs (training images)", "diversity", "ms_ssim", "ms_ssim_train", headline=True),
     Column("SSIM of pairs (training images)", "diversity", "ssim", "ssim_train"),
-    Column("Closed rings (real)", "anatomy", "ring_closed", "ring_closed_real", headline=True, optional=True),
+    Column(
+        "Closed rings (real)", "anatomy", "ring_closed", "ring_closed_real", headline=True, optional=True, front=True
+    ),
     Column("Empty masks (real)", "anatomy", "empty", "empty_real", optional=True),
     Column("Wall thickness (mm)", "anatomy", "wall_thickness_mm", optional=True),
     Column("Cavity area (mm²)", "anatomy", "cavity_area_mm2", optional=True),

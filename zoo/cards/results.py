@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.cards.columns import DISTANCE
 from zoo.cards.figures_text import value_of
 from zoo.errors import ZooError
+from zoo.families import FAMILIES
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
 
@@ -53,6 +54,21 @@ def _rank(model: tuple[str, dict]) -> tuple:
     name, metrics = model
     distance = value_of(DISTANCE.figure(metrics))
     return (distance is None, distance or 0.0, name)
+
+
+def best(tables: list[Table]) -> list[Table]:
+    """Of the tables of hearts the row of real images and the first model of each kind: those of one training script."""
+    chosen = []
+    for dataset, rows in tables:
+        kinds = {}
+        for name, groups in rows:
+            family = groups.get("model", {}).get("family")
+            kind = FAMILIES[family].script if family in FAMILIES else family
+            if name == REFERENCES["real"] or family is not None:
+                kinds.setdefault(kind, (name, groups))
+        if any("anatomy" in groups for _, groups in rows):
+            chosen.append((dataset, list(kinds.values())))
+    return chosen
 
 
 def title(dataset: dict) -> str:

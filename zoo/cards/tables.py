@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo.cards.columns import COLUMNS, DISTANCE, Column, measured
 from zoo.cards.figures_text import value_of
-from zoo.cards.results import Table, notes, results, title
+from zoo.cards.results import Table, best, notes, results, title
 from zoo.cards.tables_html import html
 from zoo.errors import ZooError
 from zoo.files import write_atomic
@@ -39,20 +39,34 @@ def results_table(folders: Iterable[str | os.PathLike], format: str = "md") -> s
     return renderers[format](results(folders))
 
 
-def _headlines(rows: list[tuple[str, dict]], bounds: bool = True) -> list[list[str]]:
-    """Headings and cells as text, of the columns that fit a page."""
-    columns = measured([column for column in COLUMNS if column.headline], rows)
+def front_table(folders: Iterable[str | os.PathLike]) -> str:
+    """A short table of hearts for a stranger, in Markdown: real images and the best model of each kind.
+
+    Raises:
+        ZooError: As `results_table`, or if no model of hearts has been evaluated.
+    """
+    tables = best(results(folders))
+    if not tables:
+        raise ZooError("compare: no model of hearts has been evaluated; run `cardiac-zoo evaluate` first")
+    return "\n\n".join(_markdown_table(table, front=True) for table in tables) + "\n"
+
+
+def _headlines(rows: list[tuple[str, dict]], bounds: bool = True, front: bool = False) -> list[list[str]]:
+    """Headings and cells as text, of the columns that fit a page, or of those at the front."""
+    columns = measured([column for column in COLUMNS if (column.front if front else column.headline)], rows)
     cells = [[name, *(column.cell(groups, bounds) for column in columns)] for name, groups in rows]
     return [["Model", *(column.heading for column in columns)], *cells]
 
 
 def _markdown(tables: list[Table]) -> str:
-    parts = []
-    for dataset, rows in tables:
-        head, *body = _headlines(rows)
-        lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
-        parts.append(f"**{title(dataset)}**\n\n" + "\n".join(lines))
-    return "\n\n".join([*parts, notes(tables)]) + "\n"
+    return "\n\n".join([*map(_markdown_table, tables), notes(tables)]) + "\n"
+
+
+def _markdown_table(table: Table, front: bool = False) -> str:
+    dataset, rows = table
+    head, *body = _headlines(rows, front=front)
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
+    return f"**{title(dataset)}**\n\n" + "\n".join(lines)
 
 
 def _csv(tables: list[Table]) -> str:

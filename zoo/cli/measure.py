@@ -235,6 +235,9 @@ def compare(
     ] = None,
     format: Annotated[TableFormat, typer.Option(help="How to write the table.")] = TableFormat.text,
     update: Annotated[Path | None, typer.Option(help="Markdown file whose results section is replaced.")] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="With --update: the best of each kind, in few columns.")
+    ] = False,
     figure: Annotated[Path | None, typer.Option(help="Picture to draw: quality over speed and coverage.")] = None,
 ) -> None:
     """Print the results table of models, the reference rows beside them; csv and html have every figure."""
@@ -243,7 +246,7 @@ def compare(
 
     models = models or tables.list_models("model_cards")
     if update is not None:
-        tables.update_section(update, tables.results_table(models, "md"))
+        tables.update_section(update, tables.front_table(models) if front else tables.results_table(models, "md"))
         typer.echo(update)
     if figure is not None:
         typer.echo(draw_trilemma(models, figure))
