@@ -236,7 +236,7 @@ def compare(
     format: Annotated[TableFormat, typer.Option(help="How to write the table.")] = TableFormat.text,
     update: Annotated[Path | None, typer.Option(help="Markdown file whose results section is replaced.")] = None,
     front: Annotated[
-        bool, typer.Option("--front", help="With --update: the best of each kind, in few columns.")
+        bool, typer.Option("--front", help="With --update: the best of each kind alone.")
     ] = False,
     figure: Annotated[Path | None, typer.Option(help="Picture to draw: quality over speed and coverage.")] = None,
 ) -> None:
