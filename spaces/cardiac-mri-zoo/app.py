@@ -14,10 +14,11 @@ import tab_measure
 import tab_reader
 import tab_style
 from attached import Attached
-from catalogue import VARIABLE, Catalogue
+from catalogue import Catalogue
 from reading import Answers
 from uploads import MAX_BYTES
 from zoo.errors import ZooError
+from zoo.published.places import VARIABLE
 
 TITLE = """
 # Cardiac MRI Zoo

@@ -1,6 +1,5 @@
 """The models that the Space offers, each loaded when it is first asked for and then shared by all visitors."""
 
-import os
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -13,10 +12,7 @@ from zoo.errors import ZooError
 from zoo.pipelines.auto import published_classes
 from zoo.published import layout
 from zoo.published.loading import DESCRIPTION, find_folder
-from zoo.published.places import list_models
-
-VARIABLE = "ZOO_MODELS"
-PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
+from zoo.published.places import generators
 
 
 class Catalogue:
@@ -33,18 +29,12 @@ class Catalogue:
 
     @classmethod
     def from_environment(cls) -> "Catalogue":
-        """The models that `ZOO_MODELS` names: folders of models, folders of such folders, or Hub ids; else ours.
+        """The models that `ZOO_MODELS` names, else those of the checkout: `zoo.published.places`.
 
         Raises:
-            ZooError: If two models have the same name.
+            ZooError: If two models have the same name, or it names what is not there.
         """
-        sources = {}
-        for entry in os.environ.get(VARIABLE, "").split(",") if os.environ.get(VARIABLE) else [str(PUBLISHED)]:
-            for name, source in _models_of(entry.strip()).items():
-                if name in sources:
-                    raise ZooError(f"{VARIABLE}: two models are named {name}")
-                sources[name] = source
-        return cls(sources)
+        return cls(generators())
 
     @property
     def names(self) -> list[str]:
@@ -91,12 +81,3 @@ class Catalogue:
                 pipe.set_progress_bar_config(disable=True)
                 self._pipelines[name] = pipe.to("cuda") if torch.cuda.is_available() else pipe
             return self._pipelines[name]
-
-
-def _models_of(entry: str) -> dict[str, str | Path]:
-    folder = Path(entry)
-    if (folder / layout.INDEX_FILE).is_file():
-        return {folder.resolve().name: folder}
-    if folder.is_dir() or folder.is_absolute():
-        return {path.name: path for path in list_models(folder)}
-    return {entry: entry} if entry else {}

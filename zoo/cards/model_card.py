@@ -11,6 +11,7 @@ from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
+from zoo.published.places import TAG
 from zoo.sources import source_of
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
@@ -67,8 +68,6 @@ GROUPS = {
     "cost": ("Cost", "On the machine named below."),
 }
 OF_FEW_MODELS = {"control"}  # not missed in the card of a model that takes no masks
-# Tag of every model of the zoo on the Hub, by which they are found there
-TAG = "cardiac-mri-zoo"
 MODEL_INDEX_GROUPS = ("distribution", "projection", "diversity", "copying", "anatomy", "conditioning", "utility")
 # Groups that share names of figures: an SSIM of projections is not one of pairs
 NAMED_BY_GROUP = ("projection", "diversity")

@@ -15,6 +15,7 @@ from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
+from zoo.published.places import JUDGE_TAG
 from zoo.sources import source_of
 
 TEMPLATE = Path(__file__).with_name("network_card.md.jinja")
@@ -150,7 +151,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         license=context["license_id"],
         library_name="diffusers",
         pipeline_tag=task,
-        tags=[*context["tags"], "cardiac-mri-zoo-judge", family],
+        tags=[*context["tags"], JUDGE_TAG, family],
         datasets=[context["data"]["name"].lower().replace(" ", "-")],
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,
