@@ -71,7 +71,8 @@ def models(tmp_path):
     for size, spacing in ((128, 1.0), (64, 2.0)):
         folder = tmp_path / "models" / f"segmenter-phantom-{size}"
         UNetSegmenter(size, block_out_channels=[8, 8], pixel_spacing_mm=spacing).save_pretrained(folder)
-        save(folder / "metrics.json", {"schema_version": 1, "training": {"dataset": {"name": "Cardiac phantom"}}})
+        dataset = {"name": "Cardiac phantom", "preset": "phantom-64", "n_images": 1}
+        save(folder / "metrics.json", {"schema_version": 1, "training": {"dataset": dataset}})
     return tmp_path / "models"
 
 

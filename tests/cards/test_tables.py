@@ -60,8 +60,13 @@ def test_measured_fid_gets_a_column(zoo_folder, metrics):
 @pytest.mark.parametrize(
     ("group", "figures", "heading", "cell"),
     [
-        ("distribution", {"coverage_efficientnet_lite0": 0.25}, "Coverage", "0.250"),
-        ("anatomy", {"ring_closed": 0.5, "ring_closed_real": 0.9}, "Closed rings (real)", "50.0 % (90.0 %)"),
+        ("distribution", {"coverage_efficientnet_lite0": {"value": 0.25}}, "Coverage", "0.250"),
+        (
+            "anatomy",
+            {"ring_closed": {"value": 0.5}, "ring_closed_real": {"value": 0.9}},
+            "Closed rings (real)",
+            "50.0 % (90.0 %)",
+        ),
     ],
 )
 def test_what_somebody_has_measured_gets_a_column(zoo_folder, metrics, group, figures, heading, cell):

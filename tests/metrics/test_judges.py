@@ -40,7 +40,8 @@ def folders(tmp_path_factory, phantom):
     root = tmp_path_factory.mktemp("judges")
     for name, network in networks.items():
         network.half().save_pretrained(root / name)
-        save(root / name / "metrics.json", {"schema_version": 1, "training": {"dataset": {"name": "ACDC"}}})
+        dataset = {"name": "ACDC", "preset": "acdc-64", "n_images": 1526}
+        save(root / name / "metrics.json", {"schema_version": 1, "training": {"dataset": dataset}})
     return root
 
 

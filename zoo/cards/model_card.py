@@ -1,6 +1,5 @@
 """The model card: `README.md` of a folder, rendered from `metrics.json` and the files beside it; and its `LICENSE`."""
 
-import json
 import os
 from pathlib import Path
 
@@ -143,7 +142,7 @@ def _classes(folder: Path, index: dict) -> dict[str, list[str]]:
     """Classes that may be asked for, by condition, from the configs of the components."""
     for component in layout.components(index):
         file = folder / component / "config.json"
-        config = json.loads(file.read_text()) if file.is_file() else {}
+        config = layout.read_config(file) if file.is_file() else {}
         if config.get("class_names"):
             return {condition: config["class_names"][condition] for condition in config["conditions"]}
     return {}

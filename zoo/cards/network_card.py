@@ -4,7 +4,6 @@ Such a folder holds `config.json`, the weights and the network's source, as diff
 `model_index.json`, so that lists and tables of generators pass it by.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -40,6 +39,10 @@ KINDS = {
 }
 
 
+TOLD = ("recipe", "parameters", "seconds", "selected_by", "dataset")  # of the training
+CONFIG = ("_class_name", "in_channels", "class_names")
+
+
 def render_network_card(folder: str | os.PathLike) -> Path:
     """Writes `README.md` and `LICENSE` of a network's folder.
 
@@ -52,10 +55,14 @@ def render_network_card(folder: str | os.PathLike) -> Path:
     from huggingface_hub import ModelCard
 
     folder = Path(folder)
-    config, metrics = json.loads((folder / layout.CONFIG_FILE).read_text()), load_metrics(folder)
+    config, metrics = layout.read_config(folder / layout.CONFIG_FILE), load_metrics(folder)
     family, training = metrics.get("model", {}).get("family"), metrics.get("training")
     if family not in KINDS or not training:
         raise ZooError(f"{folder / 'metrics.json'}: expected a family of {', '.join(KINDS)} and how it was trained")
+    if missing := [key for key in TOLD if key not in training]:
+        raise ZooError(f"{folder / 'metrics.json'}: training.{missing[0]}: is missing")
+    if missing := [key for key in CONFIG if key not in config]:
+        raise ZooError(f"{folder / layout.CONFIG_FILE}: {missing[0]}: is missing")
     name, kind = folder.resolve().name, KINDS[family]
     source = source_of(training["dataset"]["name"])
     context = kind | {

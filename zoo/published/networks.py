@@ -1,6 +1,5 @@
 """Loading a published segmenter or classifier of single images: the networks that judge samples."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from diffusers import ModelMixin
 import zoo.models
 from zoo.errors import ZooError
 from zoo.files import sha256
+from zoo.published import layout
 from zoo.published.layout import CONFIG_FILE
 from zoo.published.loading import DESCRIPTION, find_folder, name_of
 from zoo.published.metrics_file import load_metrics
@@ -83,11 +83,8 @@ def read_config(folder: Path, family: str | None = None) -> dict:
     file = folder / CONFIG_FILE
     if not file.is_file():
         raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
-    try:
-        config = json.loads(file.read_text())
-        name = config.get("_class_name")
-    except (ValueError, AttributeError) as error:
-        raise ZooError(f"{file}: expected a JSON object ({error})") from error
+    config = layout.read_config(file)
+    name = config.get("_class_name")
     families = FAMILIES if family is None else (family,)
     if getattr(getattr(zoo.models, str(name), None), "family", None) not in families:
         raise ZooError(f"{file}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
