@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo space study-a study-b study-c browser test test-all quality
+.PHONY: setup demo space study-a study-b study-c browser test test-all test-lowest quality
 
 setup: .venv/.installed
 
@@ -52,6 +52,17 @@ test: setup browser
 
 test-all: setup browser
 	$(BIN)/python -m pytest -n 2
+
+# The core with the lowest versions that pyproject.toml allows. One test is left out: older diffusers warn where it wants
+# silence.
+LOWEST := outputs/lowest
+test-lowest:
+	test -x $(LOWEST)/tools/bin/uv || { $(PYTHON) -m venv $(LOWEST)/tools && $(LOWEST)/tools/bin/python -m pip install --quiet uv; }
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/tools/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--editable '.[dev]'
+	$(LOWEST)/bin/python -m pytest -q tests/models tests/published tests/pipelines tests/datasets/test_phantom.py \
+		--deselect tests/published/test_loading_from_hub.py::test_with_diffusers_alone
 
 quality: setup
 	$(BIN)/ruff check .

@@ -8,7 +8,6 @@ Nothing is trained: Gram matrices are averaged over the images of `train`, and n
 overridden (`--style_weight 10`).
 """
 
-import json
 import time
 from pathlib import Path
 from typing import Literal
@@ -25,7 +24,7 @@ from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.pipelines import VAEPipeline
 from zoo.published.loading import find_folder
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import load_metrics, save
 from zoo.style import build_style_transfer
 
 
@@ -86,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     with atomic_folder(target / "pipeline") as folder:
         pipe.to("cpu").save_pretrained(folder)
         write_atomic(folder / "recipe.yaml", recipe.to_yaml())
-        write_atomic(folder / "metrics.json", json.dumps(content, indent=2) + "\n")
+        save(folder / "metrics.json", content)
     print(target)
 
 

@@ -6,7 +6,6 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +20,7 @@ from zoo.cards.model_card import CODES_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.pipelines import ScorePipeline, StyleTransferPipeline
+from zoo.published.metrics_file import load_metrics, save
 from zoo.samples import code_grid, sample_grid
 from zoo.style import hand_in
 
@@ -69,12 +69,12 @@ def main(arguments: list[str] | None = None) -> None:
     if options.algorithm_type:
         chosen["algorithm_type"] = options.algorithm_type
 
-    metrics = json.loads((source / "metrics.json").read_text())
+    metrics = load_metrics(source)
     metrics["model"]["name"] = options.name or metrics["model"]["name"]
     target = options.output_dir / metrics["model"]["name"]
     with atomic_folder(target) as folder:
         pipe.save_pretrained(folder, torch_dtype=getattr(torch, options.dtype))
-        write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        save(folder / "metrics.json", metrics)
         copy_origin(options.run, folder)
         record(folder / "recipe.yaml", chosen)
         stored = zoo.from_pretrained(folder)  # pictures are by the weights as they are stored

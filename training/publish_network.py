@@ -6,7 +6,6 @@
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -14,7 +13,8 @@ import torch
 from common.errors import told_in_one_line
 from common.origin import copy_origin
 from zoo.cards.network_card import render_network_card
-from zoo.files import atomic_folder, write_atomic
+from zoo.files import atomic_folder
+from zoo.published.metrics_file import load_metrics, save
 from zoo.published.networks import load_judge
 from zoo.published.saving import save_network
 
@@ -28,12 +28,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     source = options.run / "pipeline"
     network = load_judge(source).network
-    metrics = json.loads((source / "metrics.json").read_text())
+    metrics = load_metrics(source)
     metrics["training"]["parameters"] = network.num_parameters()
     target = options.output_dir / metrics["model"]["name"]
     with atomic_folder(target) as folder:
         save_network(network, folder, getattr(torch, options.dtype))
-        write_atomic(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        save(folder / "metrics.json", metrics)
         copy_origin(options.run, folder)
     render_network_card(target)
     print(target)

@@ -3,5 +3,5 @@
 from zoo.errors import ZooError
 from zoo.pipelines.auto import from_pretrained
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["ZooError", "__version__", "from_pretrained"]

@@ -17,11 +17,12 @@ import tab_order
 import tab_reader
 import tab_style
 from attached import Attached
-from catalogue import VARIABLE, Catalogue
+from catalogue import Catalogue
 from jobs import Jobs
 from rounds import Answers
 from uploads import MAX_BYTES
 from zoo.errors import ZooError
+from zoo.published.places import VARIABLE
 
 NOTICE = "For research and teaching. Generated images show nobody, and nothing here may be used for diagnosis."
 NO_MODELS = f"There are no models here. Publish one into `model_cards`, or name folders or Hub ids in `{VARIABLE}`."

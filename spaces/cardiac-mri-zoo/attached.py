@@ -11,16 +11,16 @@ import datasets as hf_datasets
 import numpy as np
 import torch
 
-from catalogue import PUBLISHED, Catalogue
+from catalogue import Catalogue
 from zoo import datasets
 from zoo.errors import ZooError
-from zoo.hub.client import hub_errors
 from zoo.hub.datasets import load as load_dataset
-from zoo.metrics import judges
 from zoo.metrics.image_set import ImageSet, from_split
 from zoo.published.networks import Judge, load_judge
+from zoo.published.places import networks
 
 DATASET_VARIABLE, SEGMENTER_VARIABLE = "ZOO_DATASET", "ZOO_SEGMENTER"
+SEGMENTER = "segmenter-acdc-64"  # the published one
 PHANTOM_PATIENTS = 20
 hf_datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell another host of each dataset that is read
 
@@ -109,7 +109,7 @@ class Attached:
 
     @cached_property
     def _judge(self) -> Judge:
-        return load_judge(_folder(self._segmenter_source()), "segmenter")
+        return load_judge(self._segmenter_source(), "segmenter")
 
     def segmenter(self) -> Judge:
         """The segmenter that `ZOO_SEGMENTER` names; else the published one, in a checkout or beside the Hub's models.
@@ -123,12 +123,11 @@ class Attached:
     def _segmenter_source(self) -> str | Path:
         if source := os.environ.get(SEGMENTER_VARIABLE):
             return source
-        name = Path(judges.PUBLISHED[judges.HEARTS]["segmenter"]).name
-        if (PUBLISHED / name).is_dir():
-            return PUBLISHED / name
+        for found in networks(SEGMENTER).values():
+            return found
         owners = [source.split("/")[0] for source in self.catalogue.sources.values() if isinstance(source, str)]
         if owners:
-            return f"{owners[0]}/{name}"
+            return f"{owners[0]}/{SEGMENTER}"
         raise ZooError(f"segmenter: none is attached; name a folder or Hub id in {SEGMENTER_VARIABLE}")
 
 
@@ -143,13 +142,3 @@ def _hearts(built: datasets.BuiltDataset, split: str) -> Hearts:
     if "pixel_spacing" in rows.column_names:
         spacing = float(rows[0]["pixel_spacing"][0])
     return Hearts(from_split(built, name), names, spacing)
-
-
-def _folder(source: str | Path) -> Path:
-    """The folder of a network, downloaded if it is a Hub id."""
-    if Path(source).is_dir():
-        return Path(source)
-    from huggingface_hub import snapshot_download
-
-    with hub_errors(str(source)):
-        return Path(snapshot_download(str(source), allow_patterns=["config.json", "*.safetensors"]))

@@ -1,6 +1,5 @@
 """The models that the Space offers, each loaded when it is first asked for and then shared by all visitors."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,12 +18,10 @@ from zoo.pipelines.auto import published_classes
 from zoo.published import layout
 from zoo.published.loading import DESCRIPTION, find_folder
 from zoo.published.metrics_file import load_metrics
-from zoo.published.places import list_models
+from zoo.published.places import generators
 from zoo.samples import GRID_SEEDS
 from zoo.sources import HEARTS, source_of
 
-VARIABLE = "ZOO_MODELS"
-PUBLISHED = Path(__file__).resolve().parent / "../../model_cards"
 HELD = 4  # models in memory; the one that was used longest ago goes first
 SAMPLES, CARD = "samples.png", "README.md"
 GAP = 2  # black pixels between the samples of a model's picture
@@ -88,18 +85,12 @@ class Catalogue:
 
     @classmethod
     def from_environment(cls) -> "Catalogue":
-        """The models that `ZOO_MODELS` names: folders of models, folders of such folders, or Hub ids; else ours.
+        """The models that `ZOO_MODELS` names, else those of the checkout: `zoo.published.places`.
 
         Raises:
-            ZooError: If two models have the same name.
+            ZooError: If two models have the same name, or it names what is not there.
         """
-        sources = {}
-        for entry in os.environ.get(VARIABLE, "").split(",") if os.environ.get(VARIABLE) else [str(PUBLISHED)]:
-            for name, source in _models_of(entry.strip()).items():
-                if name in sources:
-                    raise ZooError(f"{VARIABLE}: two models are named {name}")
-                sources[name] = source
-        return cls(sources)
+        return cls(generators())
 
     @property
     def names(self) -> list[str]:
@@ -216,12 +207,3 @@ class Catalogue:
             while len(self._pipelines) > HELD:
                 self._pipelines.popitem(last=False)
             return self._pipelines[name]
-
-
-def _models_of(entry: str) -> dict[str, str | Path]:
-    folder = Path(entry)
-    if (folder / layout.INDEX_FILE).is_file():
-        return {folder.resolve().name: folder}
-    if folder.is_dir() or folder.is_absolute():
-        return {path.name: path for path in list_models(folder)}
-    return {entry: entry} if entry else {}

@@ -27,7 +27,7 @@ from hub_metadata import metadata, problems_of
 
 USERS = {"hf_admin": "zoo", "hf_other": "other"}
 # Of each account, those who may read and write there
-MEMBERS = {"zoo": {"zoo"}, "other": {"other"}, "hearts": {"zoo"}, "clinic": {"zoo"}, "ward": {"zoo"}}
+MEMBERS = {"zoo": {"zoo"}, "other": {"other"}, "hearts": {"zoo"}, "clinic": {"zoo"}, "ward": {"zoo"}, "places": {"zoo"}}
 TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
 URL_PREFIXES = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 LFS_NAMES = re.compile(r"\.(safetensors|bin|pt|pth|parquet|png|npz|nii|gz|onnx|zip)$")

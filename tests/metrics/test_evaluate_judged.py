@@ -199,11 +199,20 @@ def test_references_are_kept_for_the_next_model_and_only_for_the_same_judges(jud
 
 def test_a_judge_that_is_asked_for_must_be_there(greys):
     pipe = Replay(greys.dataset["test"], from_split(greys, "test").floats)
-    with pytest.raises(ZooError, match="nowhere/config.json: not found"):
+    with pytest.raises(ZooError, match="nowhere: expected the folder of a model"):
         evaluate(pipe, greys, groups=["anatomy"], segmenter="nowhere", num_samples=10, progress=False)
     assert pipe.calls == 0
 
 
-def test_groups_that_need_a_judge_are_left_out_where_there_is_none(judged):
-    report = judged(judges=[])
+def test_groups_that_need_a_judge_are_left_out_where_there_is_none(judged, capsys):
+    report = judged(judges=[], progress=True)
     assert "anatomy" not in report and "conditioning" not in report
+    said = " ".join(capsys.readouterr().err.split())
+    assert "anatomy: left out: no published segmenter of ACDC fits acdc-64 (" in said
+    assert "conditioning: left out: no published classifier of ACDC" in said and "judges:" not in said
+
+
+def test_the_networks_that_judge_are_said(judged, capsys):
+    judged(progress=True)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "judges: segmenter of the tests (sha256 abab" in said and "classifier of the tests" in said

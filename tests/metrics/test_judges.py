@@ -1,6 +1,7 @@
 """The networks that judge: loading, fitting a dataset, their own figures, and their features."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -10,12 +11,13 @@ from zoo.datasets import BuiltDataset
 from zoo.errors import ZooError
 from zoo.metrics.anatomy import knows_hearts
 from zoo.metrics.extractors import TrainedExtractor, extract, load_extractor
-from zoo.metrics.extractors.trained import TRAINED
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split, volumes_of
-from zoo.metrics.judges import PUBLISHED, find_judge
+from zoo.metrics.judges import find_judge, none_of
 from zoo.metrics.judging import dice_figures, evaluate_judge
 from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
+from zoo.published import places
+from zoo.published.metrics_file import save
 from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
 
 
@@ -38,7 +40,8 @@ def folders(tmp_path_factory, phantom):
     root = tmp_path_factory.mktemp("judges")
     for name, network in networks.items():
         network.half().save_pretrained(root / name)
-        (root / name / "metrics.json").write_text('{"training": {"dataset": {"name": "ACDC"}}}')
+        dataset = {"name": "ACDC", "preset": "acdc-64", "n_images": 1526}
+        save(root / name / "metrics.json", {"schema_version": 1, "training": {"dataset": dataset}})
     return root
 
 
@@ -93,23 +96,45 @@ def test_datasets_that_a_judge_does_not_fit(segmenter, phantom, data):
     assert "pixels of 2.0 mm, got [1.5, 1.5]" in segmenter.misfit(BuiltDataset(coarse, phantom.info))
 
 
-def test_which_judge_is_found(folders, phantom, data, monkeypatch):
-    segmenter = folders / "segmenter"
+@pytest.fixture
+def published(folders, tmp_path, monkeypatch):
+    """Nothing but a segmenter of 128 pixels, one of 64 and a classifier, which `ZOO_MODELS` names."""
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path / "none")
+    root = tmp_path / "models"
+    shutil.copytree(folders / "segmenter", root / "segmenter-acdc-64")
+    shutil.copytree(folders / "classifier", root / "classifier-acdc-64")
+    large = UNetSegmenter(128, block_out_channels=[8, 8], pixel_spacing_mm=1.0)
+    large.save_pretrained(root / "segmenter-acdc-128")
+    shutil.copy(folders / "segmenter" / "metrics.json", root / "segmenter-acdc-128")
+    monkeypatch.setenv("ZOO_MODELS", str(root))
+    return root
+
+
+def test_which_judge_is_found(published, phantom, data):
     assert find_judge("segmenter", phantom) is None  # not the dataset that it was trained on, and nobody asked
-    assert find_judge("segmenter", phantom, segmenter).name == "segmenter"
+    assert find_judge("segmenter", phantom, published / "segmenter-acdc-64").name == "segmenter-acdc-64"
     acdc = BuiltDataset(phantom.dataset, phantom.info | {"name": "ACDC"})
-    monkeypatch.setitem(PUBLISHED["ACDC"], "segmenter", str(segmenter))
-    assert find_judge("segmenter", acdc).name == find_judge("segmenter", phantom, required=True).name == "segmenter"
+    (published / "segmenter-acdc-128" / WEIGHTS_FILE).unlink()  # not opened: its config says that it does not fit
+    assert find_judge("segmenter", acdc).name == "segmenter-acdc-64"
+    assert find_judge("segmenter", phantom, required=True).name == "segmenter-acdc-64"
+    assert find_judge("classifier", acdc).name == "classifier-acdc-64"
     other_size = BuiltDataset(data.dataset, data.info | {"name": "ACDC"})
     assert find_judge("segmenter", other_size) is None
-    with pytest.raises(ZooError, match="dataset noise-32: segmenter expects 64x64"):
+    expected = "dataset noise-32: segmenter-acdc-128 expects 128x128 .*; segmenter-acdc-64 expects 64x64"
+    with pytest.raises(ZooError, match=expected):
         find_judge("segmenter", other_size, required=True)
+    with pytest.raises(ZooError, match="dataset noise-32: segmenter-acdc-64 expects 64x64"):
+        find_judge("segmenter", other_size, "segmenter-acdc-64")
+
+
+def test_no_judge_is_found(published, phantom, monkeypatch):
     lesions = BuiltDataset(phantom.dataset, phantom.info | {"name": "ISIC"})
-    monkeypatch.setitem(PUBLISHED["ISIC"], "segmenter", str(folders / "none"))
     assert find_judge("segmenter", lesions) is None  # not that of hearts
-    monkeypatch.setitem(PUBLISHED["ACDC"], "segmenter", str(folders / "none"))
+    assert none_of("segmenter", lesions).startswith("no published segmenter of ISIC fits phantom-64 (ZOO_MODELS=")
+    acdc = BuiltDataset(phantom.dataset, phantom.info | {"name": "ACDC"})
+    monkeypatch.delenv("ZOO_MODELS")
     assert find_judge("segmenter", acdc) is None
-    with pytest.raises(ZooError, match="not found"):
+    with pytest.raises(ZooError, match=r"segmenter of ACDC fits .* \(ZOO_MODELS is not set; no checkout\)"):
         find_judge("segmenter", acdc, required=True)
 
 
@@ -178,19 +203,20 @@ def test_features_of_a_resnet(phantom):
     assert extract(extractor, from_split(phantom, "test").images[:2]).shape == (2, 6)
 
 
-def test_a_published_extractor_must_be_what_it_is_called(folders, monkeypatch):
-    monkeypatch.setitem(TRAINED, "unet_acdc", str(folders / "segmenter"))
-    assert load_extractor("unet_acdc").name == "unet_acdc"
-    monkeypatch.setitem(TRAINED, "skinlesnet_acdc", str(folders / "segmenter"))
-    with pytest.raises(ZooError, match="extractor skinlesnet_acdc: .* holds the network of unet_acdc"):
-        load_extractor("skinlesnet_acdc")
+def test_a_published_extractor_must_be_what_it_is_called(published):
+    assert load_extractor("skinlesnet_acdc").name == "skinlesnet_acdc"
+    with pytest.raises(ZooError, match="unknown 'unet_acdc'"):  # no judge of likeness
+        load_extractor("unet_acdc")
+    shutil.copytree(published / "segmenter-acdc-64", published / "classifier-isic-64")
+    with pytest.raises(ZooError, match="extractor skinlesnet_isic: .* holds the network of unet_acdc"):
+        load_extractor("skinlesnet_isic")
 
 
 def test_what_a_damaged_metrics_file_tells_of_the_training(folders, tmp_path):
     for file in (folders / "segmenter").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "metrics.json").write_text("[1]")
-    with pytest.raises(ZooError, match="metrics.json: expected a JSON object with training.dataset.name"):
+    with pytest.raises(ZooError, match="metrics.json: schema_version: expected 1"):
         load_judge(tmp_path)
     (tmp_path / "metrics.json").unlink()
     assert load_judge(tmp_path).trained_on is None

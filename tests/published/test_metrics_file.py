@@ -12,7 +12,7 @@ from zoo.published.metrics_file import load_metrics, merge_metrics, save
 def measured(metrics: dict, *groups: str) -> dict:
     """What an evaluation of some groups would answer, with other figures."""
     found = {key: copy.deepcopy(metrics[key]) for key in ("model", "dataset", "samples", *groups)}
-    found["references"] = {"real": {group: {"new": 1} for group in groups}}
+    found["references"] = {"real": {group: {"new": {"value": 1}} for group in groups}}
     return {"schema_version": 1, **found}
 
 
@@ -31,7 +31,7 @@ def test_nothing_measured(tmp_path):
         ("{", "expected JSON"),
         ("[]", "schema_version: expected 1"),
         ('{"schema_version": 2}', "schema_version: expected 1"),
-        ('{"schema_version": 1, "cost": 3}', "cost: expected a group"),
+        ('{"schema_version": 1, "cost": 3}', "cost: expected a group of figures, got 3"),
     ],
 )
 def test_damaged_files(tmp_path, content, message):
@@ -42,14 +42,14 @@ def test_damaged_files(tmp_path, content, message):
 
 def test_a_group_is_replaced_and_the_others_are_kept(metrics):
     new = measured(metrics, "diversity")
-    new["diversity"] = {"ms_ssim": 0.5}
+    new["diversity"] = {"ms_ssim": {"value": 0.5}}
     merged = merge_metrics(metrics, new)
-    assert merged["diversity"] == {"ms_ssim": 0.5}
+    assert merged["diversity"] == {"ms_ssim": {"value": 0.5}}
     assert merged["distribution"] == metrics["distribution"]
     assert merged["training"] == metrics["training"]
     assert merged["references"]["real"] == {
         "distribution": metrics["references"]["real"]["distribution"],
-        "diversity": {"new": 1},
+        "diversity": {"new": {"value": 1}},
     }
     assert merged["references"]["copy"] == metrics["references"]["copy"]
     json.dumps(merged)

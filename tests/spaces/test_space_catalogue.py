@@ -7,6 +7,7 @@ import torch
 import zoo.datasets
 from zoo.errors import ZooError
 from zoo.pipelines import GANPipeline
+from zoo.published import places
 
 
 def test_models_load_once_and_only_those_on_offer(pair, monkeypatch):
@@ -133,7 +134,7 @@ def test_the_segmenter_is_named_by_a_variable_found_in_the_checkout_or_beside_th
     assert judge.name == "segmenter" and not judge.network.training
     monkeypatch.delenv("ZOO_SEGMENTER")
     assert attached.Attached(Catalogue({})).segmenter().name == "segmenter-acdc-64"
-    monkeypatch.setattr(attached, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
     of_hub = attached.Attached(Catalogue({"a": tmp_path / "a", "hearts/ddpm": "hearts/ddpm"}))
     assert of_hub._segmenter_source() == "hearts/segmenter-acdc-64"
     with pytest.raises(ZooError, match="segmenter: none is attached; name a folder or Hub id in ZOO_SEGMENTER"):
@@ -150,5 +151,5 @@ def test_a_segmenter_of_the_hub_is_downloaded(signed_in, publishable_network, mo
     masks = Attached(Catalogue({})).segmenter().masks(torch.zeros(1, 1, 16, 16, dtype=torch.uint8))
     assert masks.shape == (1, 16, 16)
     monkeypatch.setenv("ZOO_SEGMENTER", "zoo/nobody")
-    with pytest.raises(ZooError, match="zoo/nobody: no such repo"):
+    with pytest.raises(ZooError, match="zoo/nobody: no such folder, and no such repo"):
         Attached(Catalogue({})).segmenter()

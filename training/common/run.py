@@ -37,7 +37,7 @@ from zoo.files import atomic_folder, write_atomic
 from zoo.hardware import describe_hardware
 from zoo.pipelines import sample_generators
 from zoo.published.loading import find_folder
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import load_metrics, save
 from zoo.samples import denoising_strip
 
 LOG_EVERY = 50  # optimiser steps
@@ -454,7 +454,7 @@ class Run:
             pipeline.save_pretrained(folder)
             write_atomic(folder / "recipe.yaml", self.recipe.to_yaml())
             content = {"schema_version": 1, "model": model, "training": training}
-            write_atomic(folder / "metrics.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+            save(folder / "metrics.json", content)
 
     def _save_samples(self, pipeline) -> None:
         pipeline.set_progress_bar_config(disable=True)

@@ -1,6 +1,5 @@
 """The model card: `README.md` of a folder, rendered from `metrics.json` and the files beside it; and its `LICENSE`."""
 
-import json
 import os
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
+from zoo.published.places import TAG
 from zoo.sources import source_of
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
@@ -73,8 +73,6 @@ GROUPS = {
     "cost": ("Cost", "On the machine named below."),
 }
 OF_FEW_MODELS = {"control"}  # not missed in the card of a model that takes no masks
-# Tag of every model of the zoo on the Hub, by which they are found there
-TAG = "cardiac-mri-zoo"
 
 
 def render_card(folder: str | os.PathLike) -> Path:
@@ -165,7 +163,7 @@ def _classes(folder: Path, index: dict) -> dict[str, list[str]]:
     """Classes that may be asked for, by condition, from the configs of the components."""
     for component in layout.components(index):
         file = folder / component / "config.json"
-        config = json.loads(file.read_text()) if file.is_file() else {}
+        config = layout.read_config(file) if file.is_file() else {}
         if config.get("class_names"):
             return {condition: config["class_names"][condition] for condition in config["conditions"]}
     return {}

@@ -4,7 +4,6 @@ Such a folder holds `config.json`, the weights and the network's source, as diff
 `model_index.json`, so that lists and tables of generators pass it by.
 """
 
-import json
 import os
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
+from zoo.published.places import JUDGE_TAG
 from zoo.sources import source_of
 
 TEMPLATE = Path(__file__).with_name("network_card.md.jinja")
@@ -37,6 +37,10 @@ KINDS = {
         "chance is the share of the most frequent class.",
     },
 }
+
+
+TOLD = ("recipe", "parameters", "seconds", "selected_by", "dataset")  # of the training
+CONFIG = ("_class_name", "in_channels", "class_names")
 
 
 def render_network_card(folder: str | os.PathLike) -> Path:
@@ -69,10 +73,14 @@ def network_card_text(folder: Path, here: str | None = None) -> str:
     """
     from huggingface_hub import ModelCard
 
-    config, metrics = json.loads((folder / layout.CONFIG_FILE).read_text()), load_metrics(folder)
+    config, metrics = layout.read_config(folder / layout.CONFIG_FILE), load_metrics(folder)
     family, training = metrics.get("model", {}).get("family"), metrics.get("training")
     if family not in KINDS or not training:
         raise ZooError(f"{folder / 'metrics.json'}: expected a family of {', '.join(KINDS)} and how it was trained")
+    if missing := [key for key in TOLD if key not in training]:
+        raise ZooError(f"{folder / 'metrics.json'}: training.{missing[0]}: is missing")
+    if missing := [key for key in CONFIG if key not in config]:
+        raise ZooError(f"{folder / layout.CONFIG_FILE}: {missing[0]}: is missing")
     name, kind = folder.resolve().name, KINDS[family]
     source = source_of(training["dataset"]["name"])
     context = kind | {
@@ -167,7 +175,7 @@ def _card_data(name: str, metrics: dict, context: dict):
         license=context["license_id"],
         library_name="diffusers",
         pipeline_tag=task,
-        tags=[*context["tags"], "cardiac-mri-zoo-judge", family],
+        tags=[*context["tags"], JUDGE_TAG, family],
         datasets=[context["data"]["name"].lower().replace(" ", "-")],
         metrics=sorted({result.metric_type for result in results}) or None,
         model_name=name if results else None,

@@ -9,6 +9,7 @@ from zoo.cards.figures_text import value_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
 from zoo.published import layout
+from zoo.published.loading import name_of
 from zoo.published.metrics_file import load_metrics
 
 REFERENCES = {"real": "*real images*", "mean_image": "*mean image*", "copy": "*copy of training images*"}
@@ -35,7 +36,7 @@ def results(folders: Iterable[str | os.PathLike]) -> list[Table]:
         if "dataset" in metrics and metrics.get("model", {}).get("family") not in JUDGES:
             dataset = metrics["dataset"]
             models = groups.setdefault((dataset["preset"], dataset["split"], dataset["fingerprint"]), {})
-            models[folder.resolve().name] = metrics
+            models[name_of(folder)] = metrics
     if not groups:
         raise ZooError("compare: none of the models has been evaluated; run `cardiac-zoo evaluate` first")
     return [_rows(models) for _, models in sorted(groups.items())]

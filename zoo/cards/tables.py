@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.cards.columns import COLUMNS, DISTANCE, Column, measured
@@ -16,7 +16,6 @@ from zoo.errors import ZooError
 from zoo.files import write_atomic
 from zoo.published import layout
 from zoo.published.metrics_file import load_metrics
-from zoo.published.places import list_models
 
 FILE_WIDTH = 160  # characters
 
@@ -106,28 +105,28 @@ def _text(tables: list[Table]) -> str:
     return to_text(*rendered)
 
 
-def models_table(root: str | os.PathLike) -> str:
-    """What models a folder holds, as text for a terminal.
+def models_table(models: Mapping[str, str | os.PathLike]) -> str:
+    """What is known of models, as text for a terminal.
 
-    Raises:
-        ZooError: If it holds none.
+    Args:
+        models: Their folders by name, at least with index and metrics. Where the weights are elsewhere, the size is the
+            one that was measured.
     """
     from rich.table import Table as RichTable
 
-    folders = list_models(root)
-    if not folders:
-        raise ZooError(f"{root}: no models, expected folders with {layout.INDEX_FILE}")
-    parameters = Column("Parameters", "cost", "parameters")
+    parameters, checkpoint = Column("Parameters", "cost", "parameters"), Column("", "cost", "checkpoint_mb")
     table = RichTable()
     for heading in ("Model", "Class", "Trained on", parameters.heading, "Checkpoint (MB)", DISTANCE.heading):
         table.add_column(heading, justify="left" if heading in ("Model", "Class", "Trained on") else "right")
-    for folder in folders:
+    for model, folder in models.items():
+        folder = Path(folder)
         metrics = load_metrics(folder)
-        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
+        sizes = [file.stat().st_size for file in folder.rglob("*.safetensors")]
+        size = f"{sum(sizes) / 1e6:.1f}" if sizes else checkpoint.cell(metrics)
         trained_on = metrics.get("training", {}).get("dataset", {}).get("preset", "–")
         name = layout.pipeline_name(layout.read_index(folder))
-        cells = (parameters.cell(metrics), f"{size:.1f}", DISTANCE.cell(metrics))
-        table.add_row(folder.name, name, trained_on, *cells)
+        cells = (parameters.cell(metrics), size, DISTANCE.cell(metrics))
+        table.add_row(model, name, trained_on, *cells)
     return to_text(table)
 
 

@@ -49,14 +49,15 @@ def push(
 
 def code(
     models: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of models; all of model_cards by default.")
+        list[Path] | None, typer.Argument(help="Folders of models; all of the checkout by default.")
     ] = None,
 ) -> None:
     """Write the Python files of models anew, as this version of the library publishes them; names what has changed."""
     from zoo.hub.push import model_folders
     from zoo.pipelines.auto import write_code
+    from zoo.published.places import CHECKOUT
 
-    for folder in models or model_folders(Path("model_cards")):
+    for folder in models or model_folders(CHECKOUT):
         for name in write_code(folder):
             typer.echo(folder / name)
 
@@ -107,14 +108,17 @@ def push_metrics(owner: Owner, private: Private = None) -> None:
 
 def collection(
     owner: Owner,
-    root: Annotated[Path, typer.Option(help="Folder that holds the models' folders.")] = Path("model_cards"),
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that holds the models' folders; that of the checkout by default.")
+    ] = None,
     private: Private = None,
     tag: Tag = None,
 ) -> None:
     """Publish every model, the metrics and the Space, and gather them in a collection."""
     from zoo.hub import push as hub_push
+    from zoo.published.places import CHECKOUT
 
-    for line in hub_push.push_collection(owner, models=root, private=private, tag=tag):
+    for line in hub_push.push_collection(owner, models=root or CHECKOUT, private=private, tag=tag):
         typer.echo(line)
 
 

@@ -37,8 +37,8 @@ def evaluate(
         str | None, typer.Option(help="Which, separated by commas; all but utility by default, which takes long.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Keeps samples and features, so that it can go on.")] = None,
-    segmenter: Annotated[Path | None, typer.Option(help="Folder of another segmenter than the published one.")] = None,
-    classifier: Annotated[Path | None, typer.Option(help="Folder of another classifier; likewise.")] = None,
+    segmenter: Annotated[str | None, typer.Option(help="Folder, Hub id or name of another segmenter.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="Of another classifier; likewise.")] = None,
     extractor: Annotated[
         list[str] | None, typer.Option(help="In whose features, such as inception_v3 for FID; may be repeated.")
     ] = None,
@@ -58,11 +58,12 @@ def evaluate(
     from zoo.metrics.judging import evaluate_judge
     from zoo.published import layout, metrics_file
     from zoo.published.loading import find_folder
+    from zoo.published.places import resolve
 
     if weights is not None and len(extractor or []) != 1:
         raise ZooError(f"--weights: expected one --extractor that they are of, got {len(extractor or [])}")
     folder = find_folder(model)
-    if output is None and folder != Path(model):
+    if output is None and isinstance(resolve(model), str):
         raise ZooError("--output: expected a file, since a model on the Hub cannot be added to")
     own = metrics_file.METRICS_FILE if split is Split.test else "metrics-validation.json"
     target = output or folder / own
@@ -190,8 +191,8 @@ def verify(
         str | None, typer.Option(help="Which, separated by commas; all published ones but utility by default.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Some samples and projections alone, in seconds.")] = False,
-    segmenter: Annotated[Path | None, typer.Option(help="Folder of the segmenter, if not the published one.")] = None,
-    classifier: Annotated[Path | None, typer.Option(help="Folder of the classifier; likewise.")] = None,
+    segmenter: Annotated[str | None, typer.Option(help="The segmenter, if not the published one.")] = None,
+    classifier: Annotated[str | None, typer.Option(help="The classifier; likewise.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples at a time.")] = 50,
     cache: Annotated[Path | None, typer.Option(help="A new folder, so that an interrupted one can go on.")] = None,
 ) -> None:
@@ -231,35 +232,39 @@ def card(model: ModelFolder) -> None:
 
 def compare(
     models: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of models; all of model_cards by default.")
+        list[str] | None, typer.Argument(help="Folders, Hub ids or names of models; all published by default.")
     ] = None,
     format: Annotated[TableFormat, typer.Option(help="How to write the table.")] = TableFormat.text,
     update: Annotated[Path | None, typer.Option(help="Markdown file whose results section is replaced.")] = None,
-    front: Annotated[
-        bool, typer.Option("--front", help="With --update: the best of each kind alone.")
-    ] = False,
+    front: Annotated[bool, typer.Option("--front", help="With --update: the best of each kind alone.")] = False,
     figure: Annotated[Path | None, typer.Option(help="Picture to draw: quality over speed and coverage.")] = None,
 ) -> None:
     """Print the results table of models, the reference rows beside them; csv and html have every figure."""
     from zoo.cards import tables
     from zoo.cards.trilemma import draw_trilemma
+    from zoo.published.loading import DESCRIPTION, find_folder
 
-    models = models or tables.list_models("model_cards")
+    folders = [find_folder(model, files=DESCRIPTION) for model in models or published_models().values()]
     if update is not None:
-        tables.update_section(update, tables.front_table(models) if front else tables.results_table(models, "md"))
+        tables.update_section(update, tables.front_table(folders) if front else tables.results_table(folders, "md"))
         typer.echo(update)
     if figure is not None:
-        typer.echo(draw_trilemma(models, figure))
+        typer.echo(draw_trilemma(folders, figure))
     if update is None and figure is None:
-        typer.echo(tables.results_table(models, format.value), nl=False)
+        typer.echo(tables.results_table(folders, format.value), nl=False)
 
 
 def list_models(
-    root: Annotated[Path, typer.Argument(help="Folder that holds the models' folders.")] = Path("model_cards"),
+    root: Annotated[
+        Path | None, typer.Argument(help="Folder that holds the models' folders; all published ones by default.")
+    ] = None,
     hub: Annotated[str | None, typer.Option(metavar="ORG", help="List those of this account on the Hub.")] = None,
     sort: Annotated[str | None, typer.Option(metavar="METRIC", help="Metric to rank by; for --hub.")] = None,
 ) -> None:
-    """List the models of a folder, or those on the Hub, ranked by what their cards say."""
+    """List the published models, those of a folder, or those on the Hub, ranked by what their cards say.
+
+    Published are those that ZOO_MODELS names, or without it those of the checkout.
+    """
     if hub is not None:
         from zoo.hub.listing import hub_table
 
@@ -268,8 +273,24 @@ def list_models(
     if sort is not None:
         raise ZooError("--sort: expected --hub too; `cardiac-zoo compare` has the figures of a folder")
     from zoo.cards.tables import models_table
+    from zoo.published.loading import DESCRIPTION, find_folder
 
-    typer.echo(models_table(root), nl=False)
+    found = {name: find_folder(source, files=DESCRIPTION) for name, source in published_models(root).items()}
+    typer.echo(models_table(found), nl=False)
+
+
+def published_models(root: Path | None = None) -> dict[str, Path | str]:
+    """The generators in a folder, or all that are published, by name.
+
+    Raises:
+        ZooError: If there are none.
+    """
+    from zoo.published import places
+
+    found = {path.name: path for path in places.list_models(root)} if root else places.generators()
+    if not found:
+        raise ZooError(f"{root or places.looked_in()}: no models, expected folders with model_index.json")
+    return found
 
 
 def write_card(folder: Path, pipe=None) -> None:

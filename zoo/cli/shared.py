@@ -9,7 +9,7 @@ import zoo
 from zoo.errors import ZooError
 from zoo.files import check_folder
 
-Model = Annotated[str, typer.Argument(help="Folder of a model, or a repo id on the Hub.")]
+Model = Annotated[str, typer.Argument(help="Folder of a model, a repo id on the Hub, or the name of a published one.")]
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of the repo on the Hub.")]

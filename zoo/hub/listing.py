@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from zoo.cards.columns import EXTRACTOR
 from zoo.cards.figures_text import text
-from zoo.cards.model_card import TAG
 from zoo.cards.model_index import AIM, metric_key
 from zoo.cards.tables import to_text
 from zoo.errors import ZooError
 from zoo.hub.client import hub_errors
+from zoo.published.places import TAG
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, HfApi

@@ -17,6 +17,7 @@ from zoo.hub import checks
 from zoo.hub.client import hub_errors
 from zoo.hub.upload import check_tag, commit_files, files_of, open_repo
 from zoo.published import layout
+from zoo.published.places import CHECKOUT, VARIABLE
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 COLLECTION = "Cardiac MRI Zoo"
 DESCRIPTION = "Generators of cardiac short-axis MRI, judged under one protocol; their metrics and a Space to try them."
 SPACE_NAME = "cardiac-mri-zoo"
-# Names the models that the Space offers
-MODELS_VARIABLE = "ZOO_MODELS"
 _MODULE = re.compile(r"^class \w+\(.*\b(Metric|Comparison|Measurement)\b.*\)", re.MULTILINE)
 
 
@@ -114,7 +113,7 @@ def push_space(
             models = [found.id for found in find_models(repo_id.split("/")[0], api=api) if not found.private]
         open_repo(api, repo_id, "space", private=private, space_sdk=sdk)
         if models:  # before the commit, which starts the Space
-            api.add_space_variable(repo_id, MODELS_VARIABLE, ",".join(models))
+            api.add_space_variable(repo_id, VARIABLE, ",".join(models))
         commit_files(api, repo_id, files, f"{folder.resolve().name} {version_tag()}", repo_type="space")
         return f"{api.endpoint}/spaces/{repo_id}"
 
@@ -203,7 +202,7 @@ def model_folders(root: Path) -> list[Path]:
 def push_collection(
     owner: str,
     *,
-    models: Path = Path("model_cards"),
+    models: Path = CHECKOUT,
     space: Path = Path("spaces") / SPACE_NAME,
     private: bool | None = None,
     tag: str | None = None,

@@ -10,6 +10,7 @@ from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import measure_anatomy, volume_dice
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import mean_figure, share_figure
+from zoo.metrics.judges import none_of
 from zoo.metrics.judging import dice_figures
 from zoo.published.networks import Judge
 
@@ -241,7 +242,7 @@ def _mask_agreement(run: Context) -> dict:
 
 def why_not(run: Context) -> str | None:
     if run.segmenter is None:
-        return "no segmenter"
+        return none_of("segmenter", run.data)
     return None if knows_hearts(run.segmenter) else f"{run.segmenter.name} knows no hearts"
 
 

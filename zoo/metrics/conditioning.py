@@ -9,6 +9,7 @@ from zoo.metrics.asked import shared_conditions
 from zoo.metrics.context import Context, Group
 from zoo.metrics.image_set import ImageSet
 from zoo.metrics.intervals import share_figure
+from zoo.metrics.judges import none_of
 from zoo.published.networks import Judge
 
 ORDERING = "HCM has the thickest walls and DCM the widest cavity of NOR, HCM and DCM, on slices judged to be mid"
@@ -110,7 +111,7 @@ def why_not(run: Context) -> str | None:
     if not getattr(run.pipe, "class_names", {}):
         return "the model has no classes"
     if run.classifier is None:
-        return "no classifier"
+        return none_of("classifier", run.data)
     known = shared_conditions(run.pipe, run.classifier)
     return None if known else f"{run.classifier.name} does not know the model's classes"
 

@@ -8,6 +8,7 @@ from zoo.metrics.anatomy import knows_hearts
 from zoo.metrics.context import Context, Group
 from zoo.metrics.image_set import from_floats
 from zoo.metrics.intervals import mean_figure, one_sample_figure, share_figure, within
+from zoo.metrics.judges import none_of
 from zoo.metrics.mask_copies import mask_copy_figures
 from zoo.pipelines import sample_generators
 from zoo.progress import track
@@ -189,7 +190,7 @@ def why_not(run: Context) -> str | None:
     if not getattr(run.pipe, "quantities", None):
         return "the model takes no quantities"
     if run.segmenter is None:
-        return "no segmenter"
+        return none_of("segmenter", run.data)
     if not knows_hearts(run.segmenter):
         return f"{run.segmenter.name} knows no hearts"
     features = run.data.dataset[run.split].features

@@ -21,11 +21,12 @@ from zoo.metrics import (
     unpaired,
 )
 from zoo.metrics.cache import Cache
-from zoo.metrics.context import Context
+from zoo.metrics.context import Context, Group
 from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, TrainedExtractor
 from zoo.metrics.judges import find_judge
 from zoo.metrics.utility import group as utility
 from zoo.metrics.utility.segmentation import SameData
+from zoo.published.loading import name_of
 from zoo.published.metrics_file import SCHEMA_VERSION
 
 GROUPS = (
@@ -42,6 +43,7 @@ GROUPS = (
     utility.GROUP,
 )
 """The groups in the order in which they are measured."""
+JUDGED = {"anatomy", "conditioning", "control"}  # groups that networks measure
 NO_SAMPLES = {"cost", "projection"}  # groups that no sample set stands behind
 
 
@@ -86,10 +88,11 @@ def evaluate(
             `anatomy` and `conditioning` are measured only if they are asked for by name.
         extractors (sequence of `FeatureExtractor`, *optional*): The networks in whose features `distribution` and
             `copying` are measured, the latter in those alone that do not know the patients; by default
-            EfficientNet-Lite0, and segmenter and classifier where these fit the dataset. Without group `distribution`
-            there is no default, and `copying` is measured in pixels alone.
-        segmenter (path, *optional*): The folder of the segmenter of group `anatomy`; the published one by default.
-        classifier (path, *optional*): The folder of the classifier of group `conditioning`; likewise.
+            EfficientNet-Lite0, and segmenter and classifier where these fit the dataset; never a segmenter of hearts.
+            Without group `distribution` there is no default, and `copying` is measured in pixels alone.
+        segmenter (path, *optional*): Folder, Hub id or name of the segmenter of group `anatomy`; by default the
+            published one that was trained on the dataset and fits, as from `find_judge`.
+        classifier (path, *optional*): That of group `conditioning`; likewise.
         model_dir (path, *optional*): The folder the pipeline was loaded from; gives name, hashes and checkpoint size.
         cache_dir (path, *optional*): Where samples, features and the reference rows are kept between evaluations.
         report_dir (path, *optional*): Where group `copying` puts a picture of the samples nearest to training images.
@@ -97,7 +100,8 @@ def evaluate(
         utility_seeds (`int`): Trainings of each network of group `utility`, at least 3.
         same_data (`dict[float, SameData]`, *optional*): For group `utility`, generators of pairs that saw a share of
             the training patients and no others, by that share.
-        progress (`bool`): Whether to say on stderr what is being done.
+        progress (`bool`): Whether to say on stderr what is being done: which networks judge, and which groups are left
+            out and why.
 
     Returns:
         `dict`: `metrics.json` without `training`, and without `model` where no `model_dir` is given.
@@ -143,15 +147,29 @@ def evaluate(
         return _report(run, groups)
 
 
+def _measurable(run: Context, asked: Sequence[str] | None) -> list[Group]:
+    """The groups to measure. What is left out of those that are asked for, or belong to the default, is said."""
+    fitting, chosen = getattr(run.pipe, "measured_by", [group.name for group in GROUPS]), []
+    for group in GROUPS:
+        if group.is_long if asked is None else group.name not in asked:
+            continue
+        reason = group.why_not(run) if group.name in fitting else f"not for models of the family {run.pipe.family}"
+        if reason is None:
+            chosen.append(group)
+        else:
+            run.announce(group.name, f"left out: {reason}")
+    if JUDGED & {group.name for group in chosen}:
+        run.announce("judges", ", ".join(str(judge) for judge in (run.segmenter, run.classifier) if judge))
+    return chosen
+
+
 def _report(run: Context, asked: Sequence[str] | None) -> dict:
     """Measures the groups one after the other."""
-    wanted = [group for group in GROUPS if (not group.is_long if asked is None else group.name in asked)]
-    fitting = getattr(run.pipe, "measured_by", [group.name for group in GROUPS])
-    chosen = [group for group in wanted if group.name in fitting and group.why_not(run) is None]
+    chosen = _measurable(run, asked)
     names = {group.name for group in chosen}
     if "distribution" in names and not run.extractors:
-        trained = [TrainedExtractor(judge) for judge in (run.segmenter, run.classifier) if judge is not None]
-        run.extractors = [EfficientNetLite0Extractor(), *trained]
+        judges = [judge for judge in (run.segmenter, run.classifier) if judge and not anatomy.knows_hearts(judge)]
+        run.extractors = [EfficientNetLite0Extractor(), *map(TrainedExtractor, judges)]
     for group in chosen:
         group.check(run)
     if hasattr(run.pipe, "set_progress_bar_config"):
@@ -159,7 +177,7 @@ def _report(run: Context, asked: Sequence[str] | None) -> dict:
 
     report = {"schema_version": SCHEMA_VERSION}
     if run.weights:
-        report["model"] = {"name": run.model_dir.resolve().name, "family": run.pipe.family, "sha256": run.weights}
+        report["model"] = {"name": name_of(run.model_dir), "family": run.pipe.family, "sha256": run.weights}
     report["dataset"] = run.data.describe(run.split)
     if names - NO_SAMPLES:
         report["samples"] = {"count": run.num_samples, "seed": run.seed, "settings": run.sampling_settings}

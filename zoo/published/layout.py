@@ -85,6 +85,29 @@ def read_index(folder: Path) -> dict:
     return index
 
 
+def read_config(file: Path) -> dict:
+    """Reads the `config.json` of a network; what it says of classes is of the right types.
+
+    Raises:
+        ZooError: If it is no JSON object, or classes have no names.
+    """
+    try:
+        config = json.loads(file.read_text())
+    except ValueError as error:  # not JSON, or not text at all
+        raise ZooError(f"{file}: expected JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise ZooError(f"{file}: expected a JSON object, got {config!r}")
+    conditions, names = config.get("conditions") or [], config.get("class_names") or {}
+    known = names if isinstance(names, dict) else {"": names}
+    if not all(isinstance(own, list) and all(isinstance(name, str) for name in own) for own in known.values()):
+        raise ZooError(f"{file}: class_names: expected names of classes, got {names!r}")
+    if not isinstance(conditions, list) or not all(name in known for name in map(str, conditions)):
+        raise ZooError(f"{file}: conditions: expected some of {', '.join(known)}, got {conditions!r}")
+    if isinstance(names, dict) and set(names) != set(conditions):
+        raise ZooError(f"{file}: class_names: expected those of {', '.join(conditions)}, got {', '.join(names)}")
+    return config
+
+
 def is_network(folder: str | os.PathLike) -> bool:
     """Whether a folder holds a single network rather than a generator."""
     folder = Path(folder)

@@ -1,21 +1,20 @@
 """Finding a published model, in a folder or on the Hub, and building its pipeline from our own classes."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
-from zoo.published import layout
+from zoo.published import layout, places
 
 if TYPE_CHECKING:
     import torch
 
-_REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-DESCRIPTION = (layout.INDEX_FILE, "metrics.json")  # what says which model it is and how good
+# What says which model it is and how good; a network that judges has a config in place of an index
+DESCRIPTION = (layout.INDEX_FILE, layout.CONFIG_FILE, "metrics.json")
 # No *.py: code of the repo is not even downloaded
-WHOLE = (*DESCRIPTION, "*/*.json", "*/*.safetensors")
+WHOLE = (*DESCRIPTION, "*/*.json", "*.safetensors")
 
 
 def find_folder(
@@ -27,7 +26,7 @@ def find_folder(
     """The folder itself, or where the Hub's repo was downloaded to.
 
     Args:
-        path_or_id (`str` or `os.PathLike`): A folder, or a repo id on the Hub.
+        path_or_id (`str` or `os.PathLike`): A folder, a repo id on the Hub, or the name of a published model.
         revision (`str`, *optional*): Branch, tag or commit of the repo.
         token (`str`, *optional*): For a private repo; the one of the environment or of `hf auth login` otherwise.
         files (sequence of `str`): Patterns of the files to download: `WHOLE` or `DESCRIPTION`.
@@ -35,13 +34,11 @@ def find_folder(
     Raises:
         ZooError: If there is no such folder or repo, or the repo is no model.
     """
-    folder = Path(path_or_id)
-    if folder.is_dir():
+    source = places.resolve(path_or_id)
+    if isinstance(source, Path):
         if revision is not None:
             raise ZooError(f"revision: expected a repo on the Hub, {path_or_id} is a folder")
-        return folder
-    if folder.exists() or not _REPO_ID.fullmatch(str(path_or_id)):
-        raise ZooError(f"{path_or_id}: expected the folder of a model or a repo id on the Hub (owner/name)")
+        return source
 
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -52,7 +49,7 @@ def find_folder(
     )
 
     try:
-        folder = snapshot_download(str(path_or_id), revision=revision, token=token, allow_patterns=list(files))
+        folder = snapshot_download(source, revision=revision, token=token, allow_patterns=list(files))
     except RevisionNotFoundError as error:
         raise ZooError(f"{path_or_id}: the repo has no revision {revision!r}") from error
     except RepositoryNotFoundError as error:
@@ -60,9 +57,15 @@ def find_folder(
         raise ZooError(message) from error
     except (LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise ZooError(f"{path_or_id}: no such folder, and the Hub could not be reached") from error
-    if not (Path(folder) / layout.INDEX_FILE).is_file():
+    if not any((Path(folder) / name).is_file() for name in (layout.INDEX_FILE, layout.CONFIG_FILE)):
         raise ZooError(f"{path_or_id}: no model, the repo has no {layout.INDEX_FILE}")
     return Path(folder)
+
+
+def name_of(folder: str | os.PathLike) -> str:
+    """The name of a model's folder; of one that the Hub's client keeps, that of the repo, not of the commit."""
+    folder = Path(folder).resolve()
+    return folder.parents[1].name.rpartition("--")[2] if folder.parent.name == "snapshots" else folder.name
 
 
 def load_pipeline(cls: type, folder: Path, torch_dtype: "torch.dtype | None" = None, arguments: dict | None = None):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.files import write_atomic
+from zoo.published.metrics_schema import SCHEMA_VERSION, fault
 
 METRICS_FILE = "metrics.json"
-SCHEMA_VERSION = 1
 BY_EXTRACTOR = {"copying", "distribution"}  # groups whose figures end with an extractor's name
 
 
@@ -16,7 +16,7 @@ def load_metrics(folder: str | os.PathLike) -> dict:
     """Reads the `metrics.json` of a model's folder; `{}` if nothing has been measured yet.
 
     Raises:
-        ZooError: If the file is not JSON or of another schema.
+        ZooError: If the file is not JSON, or `check` refuses it.
     """
     return read(Path(folder) / METRICS_FILE)
 
@@ -25,7 +25,7 @@ def read(path: str | os.PathLike) -> dict:
     """Reads a metrics file; `{}` if there is none.
 
     Raises:
-        ZooError: If the file is not JSON or of another schema.
+        ZooError: If the file is not JSON, or `check` refuses it.
     """
     path = Path(path)
     if not path.exists():
@@ -34,11 +34,20 @@ def read(path: str | os.PathLike) -> dict:
         metrics = json.loads(path.read_text())
     except ValueError as error:  # not JSON, or not text at all
         raise ZooError(f"{path}: expected JSON ({error})") from error
+    check(metrics, path)
+    return metrics
+
+
+def check(metrics: dict, path: str | os.PathLike = METRICS_FILE) -> None:
+    """Validates the content of a metrics file, as read or as it is to be written.
+
+    Raises:
+        ZooError: With its path and the field, if a type is wrong, a number not finite, or a group or unit unknown.
+    """
     if not isinstance(metrics, dict) or metrics.get("schema_version") != SCHEMA_VERSION:
         raise ZooError(f"{path}: schema_version: expected {SCHEMA_VERSION}")
-    if wrong := [key for key, group in metrics.items() if key != "schema_version" and not isinstance(group, dict)]:
-        raise ZooError(f"{path}: {wrong[0]}: expected a group of figures")
-    return metrics
+    if wrong := fault(metrics):
+        raise ZooError(f"{path}: {wrong}")
 
 
 def merge_metrics(old: dict, new: dict) -> dict:
@@ -83,5 +92,11 @@ def _same_subject(old: dict, new: dict) -> bool:
 
 
 def save(path: str | os.PathLike, metrics: dict) -> Path:
-    """Writes a metrics file; it is whole or as it was."""
-    return write_atomic(path, json.dumps(metrics, indent=2) + "\n")
+    """Writes a metrics file; it is whole or as it was.
+
+    Raises:
+        ZooError: As `check` does; nothing is written then.
+    """
+    content = json.dumps(metrics, indent=2)
+    check(json.loads(content), path)  # tuples are lists by now
+    return write_atomic(path, content + "\n")

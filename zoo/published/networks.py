@@ -1,6 +1,6 @@
 """Loading a published segmenter or classifier of single images: the networks that judge samples."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,11 @@ from diffusers import ModelMixin
 import zoo.models
 from zoo.errors import ZooError
 from zoo.files import sha256
+from zoo.published import layout
 from zoo.published.layout import CONFIG_FILE
-from zoo.published.metrics_file import METRICS_FILE
+from zoo.published.loading import DESCRIPTION, find_folder, name_of
+from zoo.published.metrics_file import load_metrics
+from zoo.published.places import Source
 
 FAMILIES = ("segmenter", "classifier")
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
@@ -43,16 +46,7 @@ class Judge:
         Args:
             data (`BuiltDataset`): The dataset.
         """
-        row, config = next(iter(data.dataset.values()))[0], self.network.config
-        (width, height), channels = row["image"].size, len(row["image"].getbands())
-        size = config.get("sample_size", height)  # a ResNet takes any
-        if (height, width, channels) != (size, size, config.in_channels):
-            return f"expects {size}x{size} pixels and {config.in_channels} channel(s), got {height}x{width}, {channels}"
-        found, own = row.get("pixel_spacing"), config.pixel_spacing_mm
-        if (found is None) != (own is None) or any(abs(side - own) > 1e-3 for side in found or []):
-            expected = "no pixel spacing" if own is None else f"pixels of {own} mm"
-            return f"expects {expected}, got {found or 'none'}"
-        return None
+        return misfit(self.network.config, data)
 
     @torch.inference_mode()
     def masks(self, images: torch.Tensor) -> torch.Tensor:
@@ -66,49 +60,81 @@ class Judge:
         return {name: torch.cat([scores[name] for scores in found]).softmax(1) for name in found[0]}
 
 
-def load_judge(folder: str | Path, family: str | None = None) -> Judge:
+def misfit(config: Mapping, data) -> str | None:
+    """Why a network of this config cannot judge images like those of a dataset, in words; `None` if it can."""
+    row = next(iter(data.dataset.values()))[0]
+    (width, height), channels = row["image"].size, len(row["image"].getbands())
+    size = config.get("sample_size", height)  # a ResNet takes any
+    if (height, width, channels) != (size, size, config["in_channels"]):
+        return f"expects {size}x{size} pixels and {config['in_channels']} channel(s), got {height}x{width}, {channels}"
+    found, own = row.get("pixel_spacing"), config["pixel_spacing_mm"]
+    if (found is None) != (own is None) or any(abs(side - own) > 1e-3 for side in found or []):
+        expected = "no pixel spacing" if own is None else f"pixels of {own} mm"
+        return f"expects {expected}, got {found or 'none'}"
+    return None
+
+
+def read_config(folder: Path, family: str | None = None) -> dict:
+    """The `config.json` of a published segmenter or classifier; its weights need not be there.
+
+    Raises:
+        ZooError: If it is none of the kind, or damaged.
+    """
+    file = folder / CONFIG_FILE
+    if not file.is_file():
+        raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
+    config = layout.read_config(file)
+    name = config.get("_class_name")
+    families = FAMILIES if family is None else (family,)
+    if getattr(getattr(zoo.models, str(name), None), "family", None) not in families:
+        raise ZooError(f"{file}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
+    if not isinstance(config.get("in_channels"), int):
+        raise ZooError(f"{file}: in_channels: expected a number of channels, got {config.get('in_channels')!r}")
+    spacing = config.setdefault("pixel_spacing_mm", None)
+    if spacing is not None and (isinstance(spacing, bool) or not isinstance(spacing, int | float)):
+        raise ZooError(f"{file}: pixel_spacing_mm: expected millimetres or null, got {spacing!r}")
+    return config
+
+
+def describe_judge(source: Source, family: str) -> tuple[dict, str | None]:
+    """Config of a published judge, and the name of the dataset that it was trained on; no weights are read.
+
+    Raises:
+        ZooError: If it is none of the kind, or damaged.
+    """
+    folder = find_folder(source, files=DESCRIPTION)
+    return read_config(folder, family), _trained_on(folder)
+
+
+def load_judge(source: str | Path, family: str | None = None) -> Judge:
     """Loads a published segmenter or classifier.
 
     Args:
-        folder (path): With `config.json` and the weights.
+        source (path): A folder with `config.json` and the weights; a repo id on the Hub, or a published name.
         family (`str`, *optional*): `"segmenter"` or `"classifier"`; either is accepted without it.
 
     Raises:
-        ZooError: If the folder is none of the kind, or damaged.
+        ZooError: If there is none of the kind, or it is damaged.
     """
-    folder = Path(folder)
-    config, weights = folder / CONFIG_FILE, folder / WEIGHTS_FILE
-    for file in (config, weights):
-        if not file.is_file():
-            raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
-    try:
-        name = json.loads(config.read_text()).get("_class_name")
-    except (ValueError, AttributeError) as error:
-        raise ZooError(f"{config}: expected a JSON object ({error})") from error
-    network_class = getattr(zoo.models, str(name), None)
-    families = FAMILIES if family is None else (family,)
-    if getattr(network_class, "family", None) not in families:
-        raise ZooError(f"{config}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
+    folder = find_folder(source)
+    network_class = getattr(zoo.models, read_config(folder, family)["_class_name"])
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise ZooError(f"{weights}: not found, expected the folder of a published {family or 'network'}")
     try:
         network, report = network_class.from_pretrained(
             folder, torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ZooError(f"{folder}: cannot be loaded: {(str(error).splitlines() or [error])[0]}") from error
     if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
         raise ZooError(f"{weights}: {len(wrong)} missing or unexpected weights, such as {wrong[0]}")
-    return Judge(folder.resolve().name, network.eval().requires_grad_(False), sha256(weights), _trained_on(folder))
+    return Judge(name_of(folder), network.eval().requires_grad_(False), sha256(weights), _trained_on(folder))
 
 
 def _trained_on(folder: Path) -> str | None:
     """Name of the dataset that the `metrics.json` of a folder tells of."""
-    file = folder / METRICS_FILE
-    if not file.is_file():
-        return None
-    try:
-        return json.loads(file.read_text()).get("training", {}).get("dataset", {}).get("name")
-    except (ValueError, AttributeError) as error:
-        raise ZooError(f"{file}: expected a JSON object with training.dataset.name ({error})") from error
+    return load_metrics(folder).get("training", {}).get("dataset", {}).get("name")
 
 
 def _batches(images: torch.Tensor):
