@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.util
-import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +78,7 @@ def zoo_of_all(kept, request, metrics) -> Path:
 
     Four have figures; the best of them, `conditional-ddpm`, has a picture of samples, and one shows no hearts.
     """
+    from zoo.published import metrics_file
     from zoo.samples import sample_grid
 
     folder = kept / "models"
@@ -93,10 +93,9 @@ def zoo_of_all(kept, request, metrics) -> Path:
             found = metrics["distribution"]
             found["fd_efficientnet_lite0"] |= {"value": distance, "ratio_to_real": distance / 40}
             found["kid_efficientnet_lite0"]["value"] = kid
-            dataset = {"name": "ISIC" if name == "lesions" else "ACDC"}
+            metrics["training"]["dataset"]["name"] = "ISIC" if name == "lesions" else "ACDC"
             metrics["model"]["family"] = "ddpm" if name == "conditional-ddpm" else "acgan"
-            text = json.dumps(metrics | {"training": metrics.get("training", {}) | {"dataset": dataset}})
-            (folder / name / "metrics.json").write_text(text)
+            metrics_file.save(folder / name / "metrics.json", metrics)
     return folder
 
 

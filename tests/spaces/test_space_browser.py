@@ -283,7 +283,7 @@ def test_compare_shows_hearts_alone_the_best_first(visit, tmp_path):
     rows = visitor.panel.locator(".figures tbody th")
     references = ["real images", "mean image", "copy of training images"]
     best_first = {
-        "KID": ["acgan", "cvae", "a-gan", "conditional-ddpm"],
+        "KID (EfficientNet-Lite0)": ["acgan", "cvae", "a-gan", "conditional-ddpm"],
         "Model": ["a-gan", "acgan", "conditional-ddpm", "cvae"],
     }
     for heading, order in best_first.items():
