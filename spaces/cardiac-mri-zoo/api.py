@@ -123,6 +123,8 @@ def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
 
 def _served(name: str, content: bytes) -> FileData:
     """A file where gradio serves and later deletes it."""
-    file = Path(tempfile.mkdtemp(dir=get_upload_folder())) / name
+    folder = Path(get_upload_folder())
+    folder.mkdir(parents=True, exist_ok=True)  # gradio makes it with its own first file
+    file = Path(tempfile.mkdtemp(dir=folder)) / name
     file.write_bytes(content)
     return FileData(path=str(file), orig_name=name).model_dump()
