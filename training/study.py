@@ -290,7 +290,7 @@ class Study(Shell):
     def show_originals(self, done: list) -> None:
         """The samples once more beside real images, and what a segmenter sees in these, for this machine alone."""
         for system in self.systems:
-            if system.judge and system.dataset and (system.model / "config.json").is_file():
+            if system.judge and system.folder and system.dataset and (system.model / "config.json").is_file():
                 test = zoo.datasets.load(system.dataset).dataset["test"]
                 if "mask" in test.column_names and "segmenter" in system.script:
                     picture = draw_segmentations(system.model, test, self.output / f"{system.key}.png")
@@ -363,7 +363,9 @@ def main(arguments: list[str] | None = None) -> None:
     with told_in_one_line():
         if options.update:
             there = os.path.relpath(ROOT, options.update.resolve().parent)  # links are followed from the page
-            content = re.sub(r"\]\((?=model_cards|training)", f"]({there}/", published_section(options.study))
+            content = published_section(options.study)
+            if there != ".":
+                content = re.sub(r"\]\((?=model_cards|training)", f"]({there}/", content)
             update_section(options.update, content, f"study-{options.study}")
             return
         names = ("only", "recipes", "output", "reports", "launch")

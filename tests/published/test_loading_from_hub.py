@@ -64,7 +64,8 @@ for name, revision in REVISIONS.items():
         pipe = zoo.from_pretrained("zoo/" + name, revision=pinned)
         pipe.set_progress_bar_config(disable=True)
         arrays[key] = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").images
-print(glob.glob(huggingface_hub.constants.HF_HUB_CACHE + "/**/*.py", recursive=True))
+cache = huggingface_hub.constants.HF_HUB_CACHE  # other tests keep other models there
+print([file for name in REVISIONS for file in glob.glob(f"{cache}/models--zoo--{name}/**/*.py", recursive=True)])
 for id, options in {
     "zoo/missing": {},
     "zoo/dcgan": {"revision": "v9"},

@@ -35,7 +35,8 @@ def recipe(phantom, tmp_path) -> str:
     vae = ConvolutionalVAE(64, 1, 4, block_out_channels=[4, 4, 4], final_channels=4, extra_layers=0, norm_num_groups=2)
     VAEPipeline(vae.eval(), "cvae", pixel_spacing_mm=2.0).save_pretrained(tmp_path / "cvae")
     content = {"schema_version": 1, "model": {"name": "cvae", "family": "cvae"}}
-    content["training"] = {"images_seen": 1000, "seconds": 5.0, "dataset": {"name": "Cardiac phantom"}}
+    dataset = {"name": "Cardiac phantom", "preset": "phantom-64", "fingerprint": "0" * 64, "n_images": 48}
+    content["training"] = {"images_seen": 1000, "seconds": 5.0, "dataset": dataset}
     (tmp_path / "cvae" / "metrics.json").write_text(json.dumps(content))
     (tmp_path / "style.yaml").write_text(RECIPE.format(phantom=phantom, folder=tmp_path))
     return str(tmp_path / "style.yaml")
@@ -98,8 +99,8 @@ def test_it_is_evaluated_like_any_model(recipe, phantom, tmp_path, monkeypatch):
 
 BAD = {
     "network": (["--feature_network", "vgg16"], "expected cvae-encoder, efficientnet-lite0 or vgg19, got 'vgg16'"),
-    "rate": (["--learning_rate", "-1"], "learning_rate: expected a positive number"),
-    "key": (["--style_weight", "much"], "key 'style_weight' expects float"),
+    "rate": (["--learning_rate", "-1"], "key 'learning_rate' expects a number greater than 0, got -1"),
+    "key": (["--style_weight", "much"], "key 'style_weight' expects a valid number, got 'much'"),
 }
 
 

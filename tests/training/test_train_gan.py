@@ -191,7 +191,7 @@ def test_a_dataset_of_another_size_is_refused(recipe, tmp_path):
         (["--generator", "{sample_size: 32}"], "key 'generator' has unknown key 'sample_size'"),
         (
             ["--discriminator", "{base_channels: many}"],
-            "'discriminator.base_channels' expects a valid integer, got 'many'",
+            "key 'discriminator.base_channels' expects a valid integer, got 'many'",
         ),
         (["--conditions", "[phase]"], "key 'conditions' expects none for family dcgan"),
         (["--family", "acgan"], "key 'conditions' expects some for family acgan"),

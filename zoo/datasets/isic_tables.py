@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from zoo.datasets.content import read_text
 from zoo.errors import ZooError
 
 LABELS = ["benign", "malignant"]
@@ -84,8 +85,8 @@ def read_tables(files: dict) -> dict[str, Entry]:
 
 def _entries(path, name: str) -> Iterable[Entry]:
     """The rows of a table; none of one that says nothing of images."""
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    rows = list(csv.reader(io.StringIO(text), delimiter="\t" if name.lower().endswith(".tab") else ","))
+    text = read_text(path)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t" if name.lower().endswith(".tab") else ","))
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         return

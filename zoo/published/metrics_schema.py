@@ -12,7 +12,7 @@ _LONGEST = 80  # characters of a wrong value that are shown
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Plain = bool | int | Number | str | None
-Settings = dict[str, Plain | list[Plain]]
+Settings = dict[str, Plain | list[Plain] | dict[str, Plain | list[Plain]]]  # of several models, those of each
 
 
 class Strict(BaseModel):
@@ -25,7 +25,7 @@ class Figure(Strict):
     """What was measured, 95 % bounds and the number of independent items; further numbers and figures within it."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, "Number | list[Number] | Figure | dict[str, Figure]"]
+    __pydantic_extra__: dict[str, "Number | list[Number] | list[list[Number]] | Figure | dict[str, Figure]"]
     value: Number
     low: Number = None
     high: Number = None
