@@ -24,7 +24,9 @@ def chromium():
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        yield browser
+        context = browser.new_context(accept_downloads=True)  # pages share what the browser has cached
+        context.set_default_timeout(45 * SECONDS)
+        yield context
         browser.close()
 
 
@@ -34,17 +36,17 @@ def visit(chromium, site):
     visitors = []
 
     def visit(name: str = "laptop-light", size: dict = LAPTOP, scheme: str = "light", query: str = "") -> Visitor:
-        context = chromium.new_context(viewport=size, color_scheme=scheme, accept_downloads=True)
-        context.set_default_timeout(45 * SECONDS)
-        visitors.append((context, Visitor(context.new_page(), name)))
-        visitor = visitors[-1][1]
+        visitor = Visitor(chromium.new_page(), name)
+        visitors.append(visitor)
+        visitor.page.set_viewport_size(size)
+        visitor.page.emulate_media(color_scheme=scheme)
         visitor.page.goto(site.url + query)
         visitor.view.locator("figure, .problem").first.wait_for()
         return visitor
 
     yield visit
-    for context, visitor in visitors:
-        context.close()
+    for visitor in visitors:
+        visitor.page.close()
         assert visitor.errors == []
         assert visitor.hosts <= {"127.0.0.1", "localhost", None}
 
