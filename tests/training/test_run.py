@@ -296,6 +296,13 @@ def test_a_state_that_is_too_large_keeps_the_average_alone(whole, tmp_path, monk
         write_state(whole / "toy", tmp_path / "state")
 
 
+def test_a_state_holds_tensors_that_lie_otherwise_in_memory(whole, tmp_path, monkeypatch):
+    plain = load_file(write_state(whole / "toy", tmp_path / "plain") / "state.safetensors")
+    monkeypatch.setattr("common.state._half", lambda value: value.half().t().contiguous().t())  # as channels-last does
+    state = load_file(write_state(whole / "toy", tmp_path / "state") / "state.safetensors")
+    assert state.keys() == plain.keys() and all(torch.equal(state[name], plain[name]) for name in plain)
+
+
 def test_a_second_process_in_a_folder_is_refused_until_the_first_ends(whole):
     hold = "import sys, time; sys.path.insert(0, sys.argv[2]); from pathlib import Path"
     hold += "; from common.checkpoint import lock; lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"

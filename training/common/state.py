@@ -39,7 +39,7 @@ def write_state(run: Path, folder: Path) -> Path:
         tensors |= {f"{number}.{name.removeprefix('module.')}": value for name, value in load_file(file).items()}
     shadows = average["shadow_params"] if average else []
     tensors |= {f"average.{number}": value for number, value in enumerate(shadows)}
-    tensors = {name: _half(value) for name, value in tensors.items()}
+    tensors = {name: _half(value).contiguous() for name, value in tensors.items()}  # some are channels-last
     if _size(tensors) > LIMIT and shadows:  # vectors stay: buffers are among them
         tensors = {name: value for name, value in tensors.items() if not name.startswith("0.") or value.ndim < 2}
     if (size := _size(tensors)) > LIMIT:
