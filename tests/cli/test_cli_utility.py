@@ -15,6 +15,8 @@ from zoo.metrics.utility import classification, segmentation
 from zoo.metrics.utility import group as utility_group
 from zoo.published import metrics_file
 
+TRAINED_ON = {"name": "mine", "preset": "mine-8", "n_images": 4}
+
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
@@ -62,9 +64,8 @@ def test_a_model_of_pairs_beside_one_of_the_same_patients(paired_ddpm, mine, tmp
     paired_ddpm.save_pretrained(model)
     shutil.copytree(model, other)
     trained_on = dataset_share(zoo.datasets.load(mine[8]), 0.2).info["fingerprint"]
-    metrics_file.save(
-        other / "metrics.json", {"schema_version": 1, "training": {"dataset": {"fingerprint": trained_on}}}
-    )
+    training = {"dataset": {**TRAINED_ON, "fingerprint": trained_on}}
+    metrics_file.save(other / "metrics.json", {"schema_version": 1, "training": training})
     arguments = ["utility", model, "--dataset", mine[8], "--num-samples", 10, "--same-data"]
     code, output, error = run(*arguments, f"0.2={other}")
     assert code == 0, error

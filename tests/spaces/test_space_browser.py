@@ -149,6 +149,7 @@ def test_a_result_says_what_made_it_and_can_be_taken_away(visit, tmp_path):
     assert "paired-ddpm" in visitor.view.inner_text()
 
 
+@pytest.mark.slow  # two visits with a sampling each
 def test_a_link_brings_the_same_result(visit):
     first = visit(query="?model=conditional-ddpm&pathology=HCM&phase=ES&seed=5&count=2&steps=2&guidance=1.5")
     first.wait("text=/conditional-ddpm · HCM · ES · seed 5, samples 0 to 1 · 2 steps · guidance 1.5/")

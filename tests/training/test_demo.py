@@ -40,7 +40,7 @@ def pretend(monkeypatch, tmp_path):
                 save_model(Path(words[words.index("--output_dir") + 1]) / name / "pipeline")
             elif words[1] == "evaluate":
                 metrics = json.loads((Path(words[2]) / "metrics.json").read_text())
-                metrics["distribution"]["kid_efficientnet_lite0"] = 0.5
+                metrics["distribution"]["kid_efficientnet_lite0"] = {"value": 0.5}
                 (Path(words[2]) / "metrics.json").write_text(json.dumps(metrics))
 
     monkeypatch.setattr(demo.Demo, "command", command)

@@ -10,6 +10,8 @@ import typer
 from zoo.cli.shared import Overwrite, check_output
 from zoo.errors import ZooError
 
+SEGMENTER = "segmenter-acdc-64"  # the published one, for hearts on whole slices
+
 
 class Source(StrEnum):
     """Where a dataset comes from."""
@@ -174,8 +176,7 @@ def read_frames(text: str) -> str | list[int]:
 
 def load_segmenter(folder: Path | None):
     """The segmenter of hearts, the published one or another, for whole slices."""
-    from zoo.metrics.judges import HEARTS, PUBLISHED
     from zoo.metrics.whole_slices import segment_whole_slices
     from zoo.published.networks import load_judge
 
-    return segment_whole_slices(load_judge(folder or PUBLISHED[HEARTS]["segmenter"], "segmenter"))
+    return segment_whole_slices(load_judge(folder or SEGMENTER, "segmenter"))
