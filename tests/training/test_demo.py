@@ -17,8 +17,8 @@ def save_model(folder: Path) -> None:
     torch.manual_seed(0)
     GANPipeline(DCGANGenerator(16, 1, 8, 4).eval(), "dcgan").save_pretrained(folder)
     dataset = {"name": "ACDC", "preset": "acdc-64", "fingerprint": "0", "split": "test", "n_images": 3}
-    figures = {"distribution": {"kid_efficientnet_lite0": 0.125}}
-    content = {"schema_version": 1, "model": {"name": folder.name}, "dataset": dataset, **figures}
+    figures = {"distribution": {"kid_efficientnet_lite0": {"value": 0.125}}}
+    content = {"schema_version": 1, "model": {"name": folder.name, "family": "dcgan"}, "dataset": dataset, **figures}
     (folder / "metrics.json").write_text(json.dumps(content))
 
 
