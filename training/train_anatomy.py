@@ -26,6 +26,7 @@ from common.schedules import schedule_of
 from common.unet_recipe import UNetRecipe
 from zoo.anatomy import QUANTITIES, distance_maps
 from zoo.errors import ZooError
+from zoo.metrics.image_set import masks_of
 from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import AnatomyPipeline
 from zoo.pipelines.label_maps import LIMIT_MM
@@ -56,7 +57,7 @@ class DistanceMaps(Dataset):
         spacing = pixel_spacing(split)
         if spacing is None or "mask" not in split.column_names:
             raise ZooError("dataset: expected masks and a pixel spacing, columns 'mask' and 'pixel_spacing'")
-        masks = torch.from_numpy(zoo.datasets.images(split, "mask")[..., 0])
+        masks = masks_of(split)
         maps = [torch.from_numpy(distance_maps(mask, spacing, STORED_LIMIT_MM)) for mask in masks.numpy()]
         self.maps = F.avg_pool2d(torch.stack(maps), GRID_FACTOR)  # (n, 3, grid, grid), in mm
         self.labels = labels_of(split, class_names)

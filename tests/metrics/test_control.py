@@ -158,8 +158,8 @@ def test_agreement_by_hand():
 
 def test_what_is_asked_for_are_percentiles_of_the_training_slices_of_a_class_phase_and_level(greys):
     rows = greys.dataset["train"]
-    asked = asked_values(rows, list(CLASSES), "wall_thickness_mm", 2.0)
-    walls = measured(torch.from_numpy(zoo.datasets.images(rows, "mask")[..., 0]), "wall_thickness_mm", 2.0)
+    walls = measured(torch.from_numpy(zoo.datasets.images(rows, "mask")[..., 0]), 2.0)["wall_thickness_mm"]
+    asked = asked_values(rows, list(CLASSES), walls)
     wanted = {"pathology": 3, "phase": 0, "slice_level": 1}
     own = torch.tensor([all(row[name] == index for name, index in wanted.items()) for row in rows])
     values = [value for classes, value in asked if classes == wanted]

@@ -2,10 +2,10 @@
 
 import torch
 
-import zoo.datasets
 from common.data import ImageTensors
 from common.recipe import Recipe
 from common.run import Run
+from zoo.metrics.image_set import masks_of
 
 
 class NetworkRun(Run):
@@ -20,7 +20,7 @@ class MaskedImages(ImageTensors):
 
     def __init__(self, split, class_names: dict[str, list[str]]):
         super().__init__(split, class_names)
-        self.masks = torch.from_numpy(zoo.datasets.images(split, "mask")[..., 0])
+        self.masks = masks_of(split)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         return super().__getitem__(index) | {"mask": self.masks[index]}

@@ -3,12 +3,11 @@
 import torch
 import torch.nn.functional as F
 
-import zoo.datasets
 from common.data import ImageTensors
 from zoo.errors import ZooError
+from zoo.metrics.image_set import masks_of
 from zoo.pipelines import PairedDDPMPipeline
-
-LABELS = 4  # of a mask: background, right ventricle, myocardium, left ventricle
+from zoo.pipelines.label_maps import LABELS, one_hot
 
 
 class PairTensors(ImageTensors):
@@ -25,7 +24,7 @@ class PairTensors(ImageTensors):
     """
 
     def __init__(self, images: ImageTensors, split):
-        masks = torch.from_numpy(zoo.datasets.images(split, "mask")[..., 0])
+        masks = masks_of(split)
         if masks.max() >= LABELS:
             raise ZooError(f"dataset: column 'mask' has label {masks.max().item()}, expected 0 to {LABELS - 1}")
         layers = F.one_hot(masks.long(), LABELS).movedim(-1, 1).to(torch.uint8) * 255
@@ -43,8 +42,7 @@ def settle_masks(pairs: torch.Tensor) -> torch.Tensor:
         `torch.Tensor` of the shape of `pairs`, whose last channels are 1 at the label and -1 elsewhere.
     """
     images, layers = pairs[:, :-LABELS], pairs[:, -LABELS:]
-    settled = F.one_hot(layers.argmax(1), LABELS).movedim(-1, 1).to(pairs.dtype) * 2 - 1
-    return torch.cat([images, settled], dim=1)
+    return torch.cat([images, one_hot(layers.argmax(1)).to(pairs.dtype)], dim=1)
 
 
 def check_pairs(recipe, source=None) -> None:

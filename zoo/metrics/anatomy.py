@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 from scipy.stats import wasserstein_distance
 
-from zoo.datasets import images as images_of
 from zoo.metrics.context import Context, Group
 from zoo.metrics.functional import measure_anatomy, volume_dice
-from zoo.metrics.image_set import ImageSet
+from zoo.metrics.image_set import ImageSet, masks_of
 from zoo.metrics.intervals import mean_figure, share_figure
 from zoo.metrics.judges import none_of
 from zoo.metrics.judging import dice_figures
@@ -235,7 +234,7 @@ def _mask_agreement(run: Context) -> dict:
     sets = {"mask_agreement_dice": (run.samples, run.drawn[:, -1])}
     rows = run.data.dataset[run.split]
     if "mask" in rows.column_names:
-        sets["mask_agreement_dice_real"] = (run.reference, torch.from_numpy(images_of(rows, "mask")[..., 0]))
+        sets["mask_agreement_dice_real"] = (run.reference, masks_of(rows))
     found = {name: agreement_figure(*pairs, run.segmenter) for name, pairs in sets.items()}
     return {name: figure for name, figure in found.items() if figure is not None}
 

@@ -3,10 +3,9 @@
 import torch
 
 from zoo import anatomy
-from zoo.datasets import images as images_of
 from zoo.metrics.anatomy import knows_hearts
 from zoo.metrics.context import Context, Group
-from zoo.metrics.image_set import from_floats
+from zoo.metrics.image_set import from_floats, masks_of
 from zoo.metrics.intervals import mean_figure, one_sample_figure, share_figure, within
 from zoo.metrics.judges import none_of
 from zoo.metrics.mask_copies import mask_copy_figures
@@ -73,24 +72,23 @@ def agreement(asked: torch.Tensor, measured: torch.Tensor) -> dict[str, dict]:
     }
 
 
-def measured(masks: torch.Tensor, name: str, spacing_mm: float) -> torch.Tensor:
-    """One quantity of masks `(n, height, width)`: `(n,)`, NaN where a slice does not show it."""
-    return torch.tensor([anatomy.quantities(mask, spacing_mm)[name] for mask in masks.cpu().numpy()])
+def measured(masks: torch.Tensor, spacing_mm: float) -> dict[str, torch.Tensor]:
+    """The quantities of masks `(n, height, width)` by name: `(n,)`, NaN where a slice does not show it."""
+    found = [anatomy.quantities(mask, spacing_mm) for mask in masks.cpu().numpy()]
+    return {name: torch.tensor([entry[name] for entry in found]) for name in anatomy.QUANTITIES}
 
 
-def asked_values(rows, names: list[str], quantity: str, spacing_mm: float) -> list[tuple[dict, float]]:
+def asked_values(rows, names: list[str], values: torch.Tensor) -> list[tuple[dict, float]]:
     """What is asked for of a quantity: its percentiles among the training slices of each class, phase and level.
 
     Args:
         rows (`datasets.Dataset`): The training rows, with masks.
         names (`list[str]`): The conditions.
-        quantity (`str`): By its name in `zoo.anatomy.quantities`.
-        spacing_mm (`float`): Side of a pixel.
+        values (`torch.Tensor` of shape `(n,)`): The quantity in each row, NaN where a slice does not show it.
 
     Returns:
         `list`: For each, the index of its class by condition, and the value.
     """
-    values = measured(torch.from_numpy(images_of(rows, "mask")[..., 0]), quantity, spacing_mm)
     columns = torch.tensor([rows[name][:] for name in names]).T
     asked = []
     for classes in columns.unique(dim=0):
@@ -140,31 +138,44 @@ def _paints(pipe) -> bool:
 def mask_figures(run: Context) -> dict:
     """Images painted on the masks of the split, labelled by the segmenter, beside the same of the real images."""
     rows = run.data.dataset[run.split]
-    masks = torch.from_numpy(images_of(rows, "mask")[..., 0])
-    names = list(run.pipe.class_names)
+    masks, names = masks_of(rows), list(run.pipe.class_names)
     classes = [dict(zip(names, entry, strict=True)) for entry in zip(*(rows[name][:] for name in names), strict=True)]
     ours = pooled_dice(_painted(run, "on real masks", classes, masks=masks), masks, run.reference.ids)
-    real = pooled_dice(run.segmenter.masks(run.reference.images), masks, run.reference.ids)
+    real = pooled_dice(_real_labels(run), masks, run.reference.ids)
     for name, entry in ours.items():
         entry["ratio_to_real"] = entry["value"] / real[name]["value"]
     return ours | {f"{name}_real": entry for name, entry in real.items()}
 
 
+def _real_labels(run: Context) -> torch.Tensor:
+    """The labels of the real images of the split, as the segmenter sees them."""
+    return run.once("real labels", lambda: run.segmenter.masks(run.reference.images))
+
+
+def _real_quantities(run: Context) -> dict[str, dict[str, torch.Tensor]]:
+    """The quantities of the training masks, of the masks of the split, and of the segmenter's there."""
+
+    def compute() -> dict:
+        spacing, splits = run.segmenter.network.config.pixel_spacing_mm, run.data.dataset
+        masks = {"train": masks_of(splits["train"]), "split": masks_of(splits[run.split]), "seen": _real_labels(run)}
+        return {name: measured(found, spacing) for name, found in masks.items()}
+
+    return run.once("real quantities", compute)
+
+
 def quantity_figures(run: Context, quantity: str) -> dict:
     """What was asked for of a quantity beside what the segmenter measures on the image, and its own error."""
     spacing, names = run.segmenter.network.config.pixel_spacing_mm, list(run.pipe.class_names)
-    span = run.pipe.quantities[quantity]
-    asked = asked_values(run.data.dataset["train"], names, quantity, spacing)
+    span, known = run.pipe.quantities[quantity], _real_quantities(run)
+    asked = asked_values(run.data.dataset["train"], names, known["train"][quantity])
     asked = [(classes, min(max(value, span["min"]), span["max"])) for classes, value in asked]
     classes, values = [entry[0] for entry in asked], [entry[1] for entry in asked]
-    found = measured(_painted(run, quantity, classes, **{quantity: values}), quantity, spacing)
+    found = measured(_painted(run, quantity, classes, **{quantity: values}), spacing)[quantity]
     unit = quantity.rpartition("_")[2]
     group = {_named(quantity, name, unit): entry for name, entry in agreement(torch.tensor(values), found).items()}
-    rows = run.data.dataset[run.split]
-    truth = measured(torch.from_numpy(images_of(rows, "mask")[..., 0]), quantity, spacing)
-    real = measured(run.segmenter.masks(run.reference.images), quantity, spacing)
+    truth, real = known["split"][quantity], known["seen"][quantity]
     both = ~(truth.isnan() | real.isnan())
-    ids = [item for item, known in zip(run.reference.ids, both.tolist(), strict=True) if known]
+    ids = [item for item, there in zip(run.reference.ids, both.tolist(), strict=True) if there]
     group[f"{_named(quantity, 'mae', unit)}_real"] = mean_figure((real - truth)[both].abs(), ids)
     return group
 

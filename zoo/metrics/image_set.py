@@ -55,6 +55,11 @@ def from_split(data: BuiltDataset, split: str) -> ImageSet:
     return ImageSet(images, [same.get(item, item) for item in ids])
 
 
+def masks_of(rows) -> torch.Tensor:
+    """The masks of rows that have them: uint8 `(n, height, width)`."""
+    return torch.from_numpy(images_of(rows, "mask")[..., 0])
+
+
 def volumes_of(images: ImageSet, rows) -> list[tuple]:
     """The volume of each image of some rows, its id first: the slices of a frame of a patient, where these are known.
 

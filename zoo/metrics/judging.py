@@ -5,10 +5,9 @@ from pathlib import Path
 import torch
 
 from zoo.datasets import BuiltDataset
-from zoo.datasets import images as images_of
 from zoo.errors import ZooError
 from zoo.metrics.functional import binary_scores, confusion_matrix, volume_dice
-from zoo.metrics.image_set import ImageSet, from_split, volumes_of
+from zoo.metrics.image_set import ImageSet, from_split, masks_of, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
 from zoo.published.metrics_file import SCHEMA_VERSION
 from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
@@ -59,7 +58,7 @@ def dice_figures(segmenter: Judge, images: ImageSet, rows) -> dict:
     """
     if "mask" not in rows.column_names:
         raise ZooError(f"dataset: column 'mask': not there, {segmenter.name} is measured by it")
-    truth = torch.from_numpy(images_of(rows, "mask")[..., 0])
+    truth = masks_of(rows)
     volumes = volumes_of(images, rows)
     structures = segmenter.network.config.class_names[1:]
     labels = range(1, 1 + len(structures))

@@ -4,10 +4,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from zoo.datasets import images as images_of
 from zoo.metrics.anatomy import LEVEL
 from zoo.metrics.context import Context
-from zoo.metrics.image_set import from_split
+from zoo.metrics.image_set import from_split, masks_of
 from zoo.metrics.intervals import share_figure
 
 STRUCTURES = (1, 2, 3)
@@ -68,7 +67,7 @@ def mask_copy_figures(run: Context) -> dict:
     of training masks reach.
     """
     train, validation = run.data.dataset["train"], run.data.dataset["validation"]
-    known = {name: torch.from_numpy(images_of(rows, "mask")[..., 0]) for name, rows in _splits(train, validation)}
+    known = {name: masks_of(rows) for name, rows in _splits(train, validation)}
     alike = [name for name in ALIKE if name in run.asked and name in train.column_names]
     classes = {name: _columns(rows, alike) for name, rows in _splits(train, validation)}
     asked = torch.stack([run.asked[name][1] for name in alike], 1)

@@ -5,12 +5,12 @@ import torch
 
 from ..anatomy import mask_of_distances, settled
 from .base import ZooPipeline
-from .diffusion import DiffusionSampling
+from .diffusion import ConditionalDiffusionSampling
 from .label_maps import HeartOutput, interpolated, mask_output
 from .quantities import as_dicts, asked_quantities, told
 
 
-class AnatomyPipeline(DiffusionSampling, ZooPipeline):
+class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
     r"""Draws label maps (right ventricle, myocardium, left ventricle) by reversing a diffusion of their distance maps.
 
     Signed distances to the borders are smooth, so that a coarse grid holds them to a fraction of a millimetre, and two
@@ -77,22 +77,6 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
         """The quantities that may be asked for, by name with its unit: their `min` and `max` in the training images."""
         return {name: self.unet.config.quantity_ranges[name] for name in self.unet.config.quantities}
 
-    @property
-    def default_settings(self) -> dict:
-        """The sampling settings that a call without arguments uses."""
-        return {
-            "scheduler": self.scheduler_name,
-            "num_inference_steps": self.default_steps,
-            "guidance_scale": self.config.default_guidance,
-        }
-
-    def network_evaluations(
-        self, num_inference_steps: int | None = None, guidance_scale: float | None = None, **_
-    ) -> int:
-        """How many times the U-Net runs for one sample; guidance doubles it."""
-        scale = self.config.default_guidance if guidance_scale is None else guidance_scale
-        return (num_inference_steps or self.default_steps) * (1 if scale == 1 else 2)
-
     @torch.no_grad()
     def __call__(
         self,
@@ -141,9 +125,6 @@ class AnatomyPipeline(DiffusionSampling, ZooPipeline):
         drawn = zip(interpolated(maps, self.sample_size), as_dicts(quantities, self.quantities), strict=True)
         masks = np.stack([mask_of_distances(settled(each, asked, spacing)) for each, asked in drawn])
         return self._output(self._pictures(masks), output_type, return_dict)
-
-    def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        return self.unet(sample, timestep)
 
     def _decode(self, sample: torch.Tensor) -> torch.Tensor:
         maps = interpolated(sample, self.sample_size)
