@@ -1,6 +1,6 @@
 """How long a visitor of the Space waits for a picture, and how it bears a crowd, measured on the published models.
 
-    python spaces/space_load.py --readme README.md
+    python spaces/space_load.py --readme spaces/cardiac-mri-zoo/README.md
 
 The Space runs in a process of its own, on this machine and for this measurement alone; the answer goes between the
 markers of a page, or to the terminal.
@@ -142,7 +142,7 @@ def report() -> str:
         f"{USERS} visitors who asked `{GAN}` for four images each, again and again for {SECONDS:g} s: {answers} "
         f"answers, {len(found.errors)} errors, {statistics.median(found.took):.1f} s in the median. The server held "
         f"{max(found.memory):.0f} MB at most; in the second half it grew by {found.growth:.0f} MB. "
-        f"On {describe_hardware()} (`python spaces/space_load.py --readme README.md`).",
+        f"On {describe_hardware()} (`python spaces/space_load.py --readme spaces/cardiac-mri-zoo/README.md`).",
         "",
     ]
     return "\n".join(lines)
