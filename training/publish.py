@@ -16,7 +16,7 @@ import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
 from common.schedulers import AlgorithmType, set_scheduler
-from zoo.cards.model_card import CODES_FILE, SAMPLES_FILE, render_card
+from zoo.cards.model_card import CODES_FILE, REMARK_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.pipelines import ScorePipeline, StyleTransferPipeline
@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
     parser.add_argument("--temperature", type=float, help="default temperature of a one-pass generator's latents")
+    parser.add_argument("--remark", help="first line of its card, such as what it is not for")
     options = parser.parse_args(arguments)
 
     source = options.run / "pipeline"
@@ -77,6 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         save(folder / "metrics.json", metrics)
         copy_origin(options.run, folder)
         record(folder / "recipe.yaml", chosen)
+        if options.remark:
+            (folder / REMARK_FILE).write_text(options.remark + "\n")
         stored = zoo.from_pretrained(folder)  # pictures are by the weights as they are stored
         if isinstance(stored, StyleTransferPipeline):
             hand_in(stored)

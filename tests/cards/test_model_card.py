@@ -174,3 +174,24 @@ def test_only_data_of_the_folder_is_used(folder, tmp_path):
     assert render_card(folder).read_text() == first
     assert str(tmp_path) not in first
     assert json.loads((folder / "metrics.json").read_text())["model"]["name"] in first
+
+
+def test_a_network_that_had_a_part_does_not_grade_its_own_homework(folder, metrics):
+    figure = {"value": 12.7, "low": 9.0, "high": 15.0, "n": 25}
+    metrics["distribution"]["fd_skinlesnet_acdc"] = figure
+    save(folder / "metrics.json", metrics)
+    names = [result.metric_name for result in ModelCard.load(render_card(folder)).data.eval_results]
+    assert names[0] == "FID (EfficientNet-Lite0)" and "FID (SkinLesNet of ACDC)" not in names
+    metrics["extractors"] = {"efficientnet_lite0": {"had_a_part": True}, "skinlesnet_acdc": {"dimensions": 128}}
+    save(folder / "metrics.json", metrics)
+    card = render_card(folder)
+    names = [result.metric_name for result in ModelCard.load(card).data.eval_results]
+    assert names[0] == "FID (SkinLesNet of ACDC)" and not any("EfficientNet" in name for name in names)
+    results = section(card.read_text(), "Results")
+    assert "graded by itself" in results
+    assert results.index("| FID (SkinLesNet of ACDC)") < results.index("| FID (EfficientNet-Lite0)")
+
+
+def test_a_remark_is_the_first_line(folder):
+    (folder / "remark.md").write_text("It shows a method and is not for use.\n")
+    assert "# tiny\n\n**It shows a method and is not for use.**\n\n" in render_card(folder).read_text()

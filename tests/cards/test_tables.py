@@ -158,3 +158,14 @@ def test_update_section(tmp_path):
         tables.update_section(readme, "new\n")
     with pytest.raises(ZooError, match="not found"):
         tables.update_section(tmp_path / "missing.md", "new\n")
+
+
+def test_a_figure_by_a_network_that_had_a_part_in_the_model_is_marked_and_ranks_last(zoo_folder, metrics):
+    metrics["distribution"]["fd_efficientnet_lite0"]["value"] = 20.0
+    metrics["extractors"] = {"efficientnet_lite0": {"had_a_part": True}}
+    (zoo_folder / "styled").mkdir()
+    (zoo_folder / "styled" / "model_index.json").write_text('{"_class_name": ["pipeline", "StyleTransferPipeline"]}')
+    save(zoo_folder / "styled" / "metrics.json", metrics | {"model": {"name": "styled", "family": "style-transfer"}})
+    table = tables.results_table(list_models(zoo_folder), "md")
+    assert [row[0] for row in rows_of(table)][-1] == "styled"
+    assert "20.0 [83.0, 87.0] (× 2.50) †" in table and "† By a network that had a part" in table

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from zoo.cards.figures_text import text, value_of
+from zoo.published.metrics_file import graded_by_itself
 
 EXTRACTOR = "efficientnet_lite0"
+DAGGER = "†"  # behind a figure of a network that had a part in the model
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Column:
         cell = text(figure if bounds else value_of(figure), self.key)
         if isinstance(figure, dict) and "ratio_to_real" in figure:
             cell += f" (× {figure['ratio_to_real']:.2f})"
+        if graded_by_itself(groups, self.key):
+            cell += f" {DAGGER}"
         beside = value_of(groups[self.group].get(self.beside))
         return cell if beside is None else f"{cell} ({text(beside, self.key)})"
 

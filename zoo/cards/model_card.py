@@ -10,11 +10,12 @@ from zoo.cards.utility_text import HEAD, utility_table, verdict
 from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.published import layout
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import graded_by_itself, load_metrics
 from zoo.published.places import TAG
 from zoo.sources import source_of
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
+REMARK_FILE = "remark.md"  # what its maker says of a model, the first line of its card
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
 # Groups of the results, in the order of the card: title and the question that they answer
@@ -72,6 +73,10 @@ GROUPS = {
     ),
     "cost": ("Cost", "On the machine named below."),
 }
+BY_ITSELF = (
+    " The figures that stand last are of a network that had a part in the making of these images: they would be its "
+    "own homework, graded by itself (Kynkäänniemi et al., 2022, arXiv 2203.06026)."
+)
 OF_FEW_MODELS = {"control"}  # not missed in the card of a model that takes no masks
 
 
@@ -122,8 +127,10 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
     family = FAMILIES.get(metrics.get("model", {}).get("family"))
     arguments = {**index, **index.get(layout.OWN_ARGUMENTS_KEY, {})}
     source = source_of(data.get("name"))
+    remark = folder / REMARK_FILE
     return {
         "name": name,
+        "remark": remark.read_text().strip() if remark.is_file() else None,
         "family": family.name if family else "",
         "description": family.description if family else "An image generator.",
         "classes": _classes(folder, index),
@@ -177,7 +184,9 @@ def _section(group: str, metrics: dict) -> dict:
         return {"title": title, "question": question, **_utility(content)}
     columns = [row for row in ROWS if group in references.get(row, {})]
     lines, facts = [], []
-    for key, figure in _flat(content):
+    if any(graded_by_itself(metrics, key) for key in content):
+        question += BY_ITSELF
+    for key, figure in sorted(_flat(content), key=lambda entry: graded_by_itself(metrics, entry[0])):
         if isinstance(figure, str | list | dict) and "value" not in figure:
             if figure:
                 facts.append((metric_name(key), _words(figure)))
@@ -258,7 +267,7 @@ def _limitations(metrics: dict, data: dict) -> list[str]:
             "protocols, ages and diseases are not in it."
         )
     for key, figure in metrics.get("distribution", {}).items():
-        if isinstance(figure, dict) and "ratio_to_real" in figure:
+        if isinstance(figure, dict) and "ratio_to_real" in figure and not graded_by_itself(metrics, key):
             found.append(
                 f"Its sample set is not real data: {metric_name(key)} is {figure['ratio_to_real']:.1f} times that of "
                 "real images of other patients."

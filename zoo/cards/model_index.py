@@ -1,6 +1,7 @@
 """The `model-index` of a card: at most fifteen figures, all of the model itself, each with a name that no other has."""
 
 from zoo.cards.figures_text import EXTRACTORS, metric_name, value_of
+from zoo.published.metrics_file import graded_by_itself
 
 LIMIT = 15
 # Group and key of each figure, the most telling first; FID is one metric, told apart by its extractor
@@ -8,6 +9,7 @@ FIGURES = (
     ("distribution", "fid_inception_v3"),
     ("distribution", "fd_efficientnet_lite0"),
     ("distribution", "fd_dinov2"),
+    ("distribution", "fd_skinlesnet_acdc"),
     ("distribution", "cmmd_clip"),
     ("distribution", "kid_efficientnet_lite0"),
     ("projection", "ssim"),
@@ -31,6 +33,8 @@ NAMES = {
     ("projection", "mse"): "MSE of projections",
     ("diversity", "ms_ssim"): "MS-SSIM of pairs of samples",
 }
+# Of networks that this project trained: only where the headline's network had a part in the model
+STAND_INS = {"fd_skinlesnet_acdc": "fd_efficientnet_lite0"}
 NAMED_BY_GROUP = ("projection", "diversity")
 AIM = "aim"  # argument of a figure that is the better the nearer it is to that of real images
 
@@ -43,7 +47,9 @@ def index_figures(metrics: dict) -> list[dict]:
     found = []
     for group, key in FIGURES:
         figure = metrics.get(group, {}).get(key)
-        if value_of(figure) is None or isinstance(figure, str | list):
+        if value_of(figure) is None or isinstance(figure, str | list) or graded_by_itself(metrics, key):
+            continue
+        if key in STAND_INS and not graded_by_itself(metrics, STAND_INS[key]):
             continue
         entry = {"type": f"{group}_{key}" if group in NAMED_BY_GROUP else key, "args": None}
         if key.startswith(("fd_", "fid_")):

@@ -4,15 +4,16 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.cards.columns import DISTANCE
+from zoo.cards.columns import DAGGER, DISTANCE
 from zoo.cards.figures_text import value_of
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
 from zoo.published import layout
 from zoo.published.loading import name_of
-from zoo.published.metrics_file import load_metrics
+from zoo.published.metrics_file import graded_by_itself, load_metrics
 
 REFERENCES = {"real": "*real images*", "mean_image": "*mean image*", "copy": "*copy of training images*"}
+GRADED_BY_ITSELF = "By a network that had a part in the making of the images; the model's card gives another first."
 # Families of published models that make no images
 JUDGES = {"segmenter", "classifier"}
 # The dataset of a table and its rows, each a name and the groups of its figures
@@ -54,7 +55,7 @@ def _rows(models: dict[str, dict]) -> Table:
 def _rank(model: tuple[str, dict]) -> tuple:
     name, metrics = model
     distance = value_of(DISTANCE.figure(metrics))
-    return (distance is None, distance or 0.0, name)
+    return (distance is None, graded_by_itself(metrics, DISTANCE.key), distance or 0.0, name)
 
 
 def best(tables: list[Table]) -> list[Table]:
@@ -83,4 +84,6 @@ def notes(tables: list[Table]) -> str:
     said = ["Intervals are 95 %. Projections are read beside their latent dimensions: more make them easier."]
     if not any("fid_inception_v3" in groups.get("distribution", {}) for _, rows in tables for _, groups in rows):
         said.append("FID (Inception-v3): not measured (its weights absent).")
+    if any(graded_by_itself(groups, DISTANCE.key) for _, rows in tables for _, groups in rows):
+        said.append(f"{DAGGER} {GRADED_BY_ITSELF}")
     return " ".join(said)

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zoo.cards.columns import COLUMNS, DISTANCE, Column, measured
+from zoo.cards.columns import COLUMNS, DAGGER, DISTANCE, Column, measured
 from zoo.cards.figures_text import value_of
-from zoo.cards.results import Table, best, notes, results, title
+from zoo.cards.results import GRADED_BY_ITSELF, Table, best, notes, results, title
 from zoo.cards.tables_html import html
 from zoo.errors import ZooError
 from zoo.files import write_atomic
@@ -47,7 +47,8 @@ def front_table(folders: Iterable[str | os.PathLike]) -> str:
     tables = best(results(folders))
     if not tables:
         raise ZooError("compare: no model of hearts has been evaluated; run `cardiac-zoo evaluate` first")
-    return "\n\n".join(_markdown_table(table, front=True) for table in tables) + "\n"
+    text = "\n\n".join(_markdown_table(table, front=True) for table in tables)
+    return text + (f"\n\n{DAGGER} {GRADED_BY_ITSELF}\n" if DAGGER in text else "\n")
 
 
 def _headlines(rows: list[tuple[str, dict]], bounds: bool = True, front: bool = False) -> list[list[str]]:

@@ -27,7 +27,7 @@ from zoo.metrics.judges import find_judge
 from zoo.metrics.utility import group as utility
 from zoo.metrics.utility.segmentation import SameData
 from zoo.published.loading import name_of
-from zoo.published.metrics_file import SCHEMA_VERSION
+from zoo.published.metrics_file import HAD_A_PART, SCHEMA_VERSION
 
 GROUPS = (
     cost.GROUP,
@@ -163,6 +163,12 @@ def _measurable(run: Context, asked: Sequence[str] | None) -> list[Group]:
     return chosen
 
 
+def _described(extractor: FeatureExtractor, pipe) -> dict:
+    """What is written down of an extractor, and whether the model's images were made with its help."""
+    guide = pipe.config.get("feature_network", "").replace("-", "_")
+    return extractor.describe() | ({HAD_A_PART: True} if guide == extractor.name else {})
+
+
 def _report(run: Context, asked: Sequence[str] | None) -> dict:
     """Measures the groups one after the other."""
     chosen = _measurable(run, asked)
@@ -182,7 +188,7 @@ def _report(run: Context, asked: Sequence[str] | None) -> dict:
     if names - NO_SAMPLES:
         report["samples"] = {"count": run.num_samples, "seed": run.seed, "settings": run.sampling_settings}
     if run.extractors and {"copying", "distribution"} & names:
-        report["extractors"] = {extractor.name: extractor.describe() for extractor in run.extractors}
+        report["extractors"] = {extractor.name: _described(extractor, run.pipe) for extractor in run.extractors}
     report["references"] = {}
     for group in chosen:
         found, rows = group.measure(run)

@@ -10,6 +10,7 @@ from zoo.published.metrics_schema import SCHEMA_VERSION, fault
 
 METRICS_FILE = "metrics.json"
 BY_EXTRACTOR = {"copying", "distribution"}  # groups whose figures end with an extractor's name
+HAD_A_PART = "had_a_part"  # of an extractor that a model was trained or sampled with: it would grade its own homework
 
 
 def load_metrics(folder: str | os.PathLike) -> dict:
@@ -48,6 +49,12 @@ def check(metrics: dict, path: str | os.PathLike = METRICS_FILE) -> None:
         raise ZooError(f"{path}: schema_version: expected {SCHEMA_VERSION}")
     if wrong := fault(metrics):
         raise ZooError(f"{path}: {wrong}")
+
+
+def graded_by_itself(metrics: dict, key: str) -> bool:
+    """Whether a figure is one of an extractor that had a part in the model, which cannot be its headline."""
+    parts = [name for name, entry in metrics.get("extractors", {}).items() if entry.get(HAD_A_PART)]
+    return key.endswith(tuple(f"_{name}" for name in parts))
 
 
 def merge_metrics(old: dict, new: dict) -> dict:
