@@ -130,12 +130,22 @@ def smooth() -> np.ndarray:
         {"cavity_area_mm2": 500.0},
         {"rv_area_mm2": 150.0},
         {"wall_thickness_mm": 8.0, "cavity_area_mm2": 250.0, "rv_area_mm2": 400.0},
+        {"septal_wall_mm": 12.0, "lateral_wall_mm": 6.0},
+        {"wall_thickness_mm": 8.0, "septal_wall_mm": 11.0, "lateral_wall_mm": 6.0, "cavity_area_mm2": 300.0},
     ],
 )
 def test_borders_move_until_everything_is_as_large_as_asked(smooth, asked):
     found = quantities(mask_of_distances(settled(smooth, asked, 1.0)), 1.0)
     for name, value in asked.items():
         assert found[name] == pytest.approx(value, abs=0.25 if name.endswith("_mm") else 0.03 * value)
+
+
+def test_without_a_right_ventricle_there_is_no_septum_to_move(smooth):
+    smooth[0] = -5
+    asked = settled(smooth, {"septal_wall_mm": 12.0}, 1.0)
+    assert (mask_of_distances(asked) == mask_of_distances(smooth)).all()
+    found = quantities(mask_of_distances(settled(smooth, {"septal_wall_mm": 12.0, "wall_thickness_mm": 8.0}, 1.0)), 1.0)
+    assert found["wall_thickness_mm"] == pytest.approx(8.0, abs=0.25)
 
 
 def test_an_asked_wall_needs_one_cavity_that_no_right_ventricle_cuts_into(smooth):

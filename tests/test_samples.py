@@ -11,7 +11,7 @@ from PIL import Image
 import zoo.datasets
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
-from zoo.samples import denoising_strip, sample_grid, write_samples
+from zoo.samples import denoising_strip, outline_grid, sample_grid, write_samples
 
 
 def rows_of(folder) -> list[dict]:
@@ -164,6 +164,21 @@ def test_grid(dcgan, conditional_ddpm, paired_ddpm):
     output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
     np.testing.assert_array_equal(grid[10:, :8], (output.images[0, ..., 0] * 255).round())
     np.testing.assert_array_equal(grid[10:, 8:16], output.masks[0] * 85)
+
+
+def test_label_maps_are_shown_once(anatomy):
+    size, rows = anatomy.sample_size, len(next(iter(anatomy.class_names.values())))
+    assert sample_grid(anatomy).size == (16 * (size + 2) - 2, rows * (size + 2) - 2)
+
+
+def test_outlines(paired_ddpm):
+    grid = np.asarray(outline_grid(paired_ddpm))
+    assert grid.shape == (2 * 10 - 2, 8 * 10 - 2, 3)
+    output = paired_ddpm(8, class_labels="HCM", generator=sample_generators(0, range(8)), output_type="np")
+    first, mask = grid[10:, :8], output.masks[0]
+    coloured = first.max(2) != first.min(2)
+    assert coloured.any() and not coloured[mask == 0].any()  # lines run within what they bound
+    np.testing.assert_array_equal(first[mask == 0, 0], (output.images[0][mask == 0, 0] * 255).round())
 
 
 @pytest.mark.parametrize("name", ["conditional_ddpm", "unconditional_ddpm", "latent_diffusion", "score_model"])

@@ -16,12 +16,12 @@ import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
 from common.schedulers import AlgorithmType, set_scheduler
-from zoo.cards.model_card import CODES_FILE, REMARK_FILE, SAMPLES_FILE, render_card
+from zoo.cards.model_card import CODES_FILE, OUTLINES_FILE, REMARK_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic
 from zoo.pipelines import ScorePipeline, StyleTransferPipeline
 from zoo.published.metrics_file import load_metrics, save
-from zoo.samples import code_grid, sample_grid
+from zoo.samples import code_grid, outline_grid, sample_grid
 from zoo.style import hand_in
 
 # Keys of recipes that can be chosen once a model is trained, and what its pipeline calls them
@@ -84,6 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stored, StyleTransferPipeline):
             hand_in(stored)
         sample_grid(stored).save(folder / SAMPLES_FILE)
+        if hasattr(stored, "num_labels"):
+            outline_grid(stored).save(folder / OUTLINES_FILE)
         if stored.config.get("categories"):
             code_grid(stored).save(folder / CODES_FILE)
     render_card(target)

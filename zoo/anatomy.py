@@ -14,7 +14,7 @@ WALL_HALF_ANGLE = np.pi / 3  # septum and lateral wall are two of six segments e
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 LEAST_CAVITY_MM2 = 30.0  # that a thickened wall leaves
 LEAST_WALL_MM = 2.0  # that a thinned one keeps, and a ring that is closed gets
-SETTLING_STEPS = 4
+SETTLING_STEPS = 8
 MEASURES = (
     "ring_closed",
     "empty",
@@ -29,6 +29,7 @@ MEASURES = (
 
 QUANTITIES = ("wall_thickness_mm", "septal_wall_mm", "lateral_wall_mm", "cavity_area_mm2", "rv_area_mm2")
 """What a heart to order is asked for."""
+WALLS = QUANTITIES[:3]  # in the order of `wall_thickness`
 
 
 def quantities(mask: np.ndarray, spacing_mm: float) -> dict[str, float]:
@@ -180,10 +181,10 @@ def mask_of_distances(maps: np.ndarray) -> np.ndarray:
 
 
 def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.ndarray:
-    """Distance maps whose borders are moved evenly, until wall, cavity and right ventricle are as large as asked.
+    """Distance maps whose borders are moved smoothly, until walls, cavity and right ventricle are as large as asked.
 
     A network draws the shape; what is left of the difference in size is made good here. An asked wall also makes one
-    closed ring around one cavity. The walls of septum and lateral side are the network's alone.
+    closed ring around one cavity. Without a right ventricle there is no septum to move.
 
     Args:
         maps (`np.ndarray` of shape `(3, height, width)`): As of `distance_maps`, in mm.
@@ -196,22 +197,54 @@ def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.
     right, outer, inner = maps.copy()
     if "cavity_area_mm2" in asked:
         inner = inner - _level(inner, asked["cavity_area_mm2"] / spacing_mm**2)
-    if "wall_thickness_mm" in asked:
-        inner = _one_piece(inner - min(0.0, _level(inner, LEAST_CAVITY_MM2 / spacing_mm**2)))
-        both = "cavity_area_mm2" not in asked  # otherwise the cavity has its size already
+    walls = {place: asked[name] for place, name in enumerate(WALLS) if name in asked}
+    if walls:
+        share = 0 if "cavity_area_mm2" in asked else 0.5  # of the cavity's border, unless it has its size already
         for _ in range(SETTLING_STEPS):
+            inner = _one_piece(inner - min(0.0, _level(inner, LEAST_CAVITY_MM2 / spacing_mm**2)))
             outer = np.maximum(outer, inner + LEAST_WALL_MM)
             right = np.where(outer > 0, np.minimum(right, 0), right)
             mask = mask_of_distances(np.stack([right, outer, inner]))
             if not is_closed_ring(mask):
                 break
-            missing = asked["wall_thickness_mm"] - spacing_mm * wall_thickness(mask)[0]
-            outer = outer + (missing / 2 if both else missing)
-            inner = inner - (missing / 2 if both else 0)
+            missing = _missing_wall(mask, walls, spacing_mm)
+            outer, inner = outer + (1 - share) * missing, inner - share * missing
     if "rv_area_mm2" in asked:
         right = np.where(outer > 0, -np.inf, right)
         right = right - _level(right, asked["rv_area_mm2"] / spacing_mm**2)
     return np.stack([right, outer, inner])
+
+
+def _missing_wall(mask: np.ndarray, asked: dict[int, float], spacing_mm: float) -> np.ndarray:
+    """How much wall is missing in the direction of each pixel, `(height, width)` in mm.
+
+    The mean wall is put right all around; septum and lateral wall by the squared cosine of the angle from the middle of
+    each, so that the three, asked for together, add up to what is asked of each.
+
+    Args:
+        mask (`np.ndarray` of shape `(height, width)`): With a closed ring.
+        asked (`dict[int, float]`): Millimetres by the place in `WALLS`.
+        spacing_mm (`float`): Side of a pixel in millimetres.
+    """
+    present = spacing_mm * np.array(wall_thickness(mask))
+    places = [place for place in asked if not np.isnan(present[place])]
+    if not places:
+        return np.zeros(mask.shape)
+
+    def bases(apart: np.ndarray) -> list[np.ndarray]:  # by the cosine of the angle from the middle of the septum
+        every = [np.ones_like(apart), np.maximum(apart, 0) ** 2, np.maximum(-apart, 0) ** 2]
+        return [every[place] for place in places]
+
+    center = np.argwhere(mask == CAVITY).mean(0)
+    to_right = (np.argwhere(mask == RIGHT).mean(0) if (mask == RIGHT).any() else center + (0, -1)) - center
+    circle = np.cos(np.arange(NUM_RAYS) * (2 * np.pi / NUM_RAYS))
+    limit = np.cos(WALL_HALF_ANGLE)
+    sectors = [np.full(NUM_RAYS, True), circle >= limit, circle <= -limit]
+    means = np.array([[base[sectors[place]].mean() for base in bases(circle)] for place in places])
+    amounts = np.linalg.solve(means, np.array([asked[place] - present[place] for place in places]))
+    y, x = np.indices(mask.shape) - center[:, None, None]
+    apart = (y * to_right[0] + x * to_right[1]) / np.maximum(np.hypot(y, x) * np.hypot(*to_right), 1e-6)
+    return sum(amount * base for amount, base in zip(amounts, bases(apart), strict=True))
 
 
 def _one_piece(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.figures import image_grid, pictures
+from zoo.figures import image_grid, outlined, pictures
 from zoo.files import atomic_folder
 from zoo.pipelines import sample_generators
 from zoo.progress import track
@@ -170,6 +170,15 @@ def sample_grid(pipe) -> Image.Image:
         for label, row in zip(conditions, generators, strict=True)
     ]
     return image_grid(np.concatenate(rows), columns=GRID_SEEDS if len(rows) > 1 else GRID_SEEDS // 2)
+
+
+def outline_grid(pipe, columns: int = 8) -> Image.Image:
+    """Samples 0-7 of seed 0 with the outlines of their masks; a row for each class of the model's first condition."""
+    rows = []
+    for label in next(iter(pipe.class_names.values()), [None]):
+        output = pipe(columns, class_labels=label, generator=sample_generators(0, range(columns)), output_type="np")
+        rows.append(outlined(output.images, output.masks))
+    return image_grid(np.concatenate(rows), columns)
 
 
 def code_grid(pipe, seed: int = 0, columns: int = 9) -> Image.Image:

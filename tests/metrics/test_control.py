@@ -15,6 +15,7 @@ from zoo.metrics import evaluate
 from zoo.metrics.control import agreement, asked_values, measured, pooled_dice
 from zoo.metrics.image_set import from_split
 from zoo.metrics.mask_copies import centred, moved_copies, nearest_dice
+from zoo.published.metrics_file import check
 from zoo.published.networks import Judge
 
 evaluation = importlib.import_module("zoo.metrics.evaluate")
@@ -94,6 +95,7 @@ def group(greys):
         own = torch.tensor([row["phase"] == 0 and row["slice_level"] == 1 for row in rows])
         report = evaluate(Painter(masks[own]), greys, groups=["control"], progress=False, num_samples=10, batch_size=16)
     assert set(report["references"]) == set()
+    check(report)
     return report["control"]
 
 

@@ -15,6 +15,7 @@ from zoo.published.places import TAG
 from zoo.sources import source_of
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
+OUTLINES_FILE = "outlines.png"
 REMARK_FILE = "remark.md"  # what its maker says of a model, the first line of its card
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
@@ -139,6 +140,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "own_code": isinstance(index["_class_name"], list),
         "class_name": layout.pipeline_name(index),
         "has_samples": (folder / SAMPLES_FILE).is_file(),
+        "has_outlines": (folder / OUTLINES_FILE).is_file(),
         "has_codes": (folder / CODES_FILE).is_file(),
         "has_recipe": (folder / layout.RECIPE_FILE).is_file(),
         "has_log": (folder / "training.jsonl").is_file(),

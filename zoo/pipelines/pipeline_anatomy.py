@@ -14,7 +14,7 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
     r"""Draws label maps (right ventricle, myocardium, left ventricle) by reversing a diffusion of their distance maps.
 
     Signed distances to the borders are smooth, so that a coarse grid holds them to a fraction of a millimetre, and two
-    nested borders make a closed ring. Borders are then moved evenly, until mean wall, cavity and right ventricle are as
+    nested borders make a closed ring. Borders are then moved smoothly, until walls, cavity and right ventricle are as
     large as was asked.
 
     Parameters:

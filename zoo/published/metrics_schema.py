@@ -103,6 +103,12 @@ class Judged(Group):
     ordering_kept_real: bool = None
 
 
+class Control(Judged):
+    """What was asked for beside what was found."""
+
+    mask_copy_threshold: Number = None
+
+
 class Utility(Group):
     """Usefulness: how the classifiers were trained is told in words."""
 
@@ -141,7 +147,7 @@ class Groups(Strict):
     copying: Copying = None
     anatomy: Judged = None
     conditioning: Judged = None
-    control: Judged = None
+    control: Control = None
     utility: Utility = None
     cost: Cost = None
     segmentation: Scores = None
