@@ -87,6 +87,13 @@ FAMILIES = {
             "ConditionalUNet2DModel",
         ),
         Family(
+            "turbo",
+            "A denoising diffusion model (Ho et al., 2020) made a consistency model (Song et al., 2023; Geng et al., "
+            "2024): a U-Net that turns noise into an image in one to four steps.",
+            "training/train_turbo.py",
+            "ConditionalUNet2DModel",
+        ),
+        Family(
             "ddpm-pairs",
             "A denoising diffusion model (Ho et al., 2020) of images together with their masks: a U-Net that turns "
             "noise into an image and the label of each of its pixels in several steps.",

@@ -18,6 +18,7 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
         default_steps (`int`, defaults to 25): Sampling steps of a call that names none.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
+        family (`str`, defaults to `"ddpm"`): `"turbo"` of a model that was tuned for few steps.
 
     Example:
         ```py
@@ -39,6 +40,7 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
         default_steps: int = 25,
         default_guidance: float = 1.0,
         pixel_spacing_mm: float | None = None,
+        family: str = "ddpm",
     ):
         super().__init__()
         if (unet_2 is None) != (boundary_ratio is None):
@@ -49,7 +51,13 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
             default_steps=default_steps,
             default_guidance=default_guidance,
             pixel_spacing_mm=pixel_spacing_mm,
+            family=family,
         )
+
+    @property
+    def family(self) -> str:
+        """Short name of the method."""
+        return self.config.family
 
     @property
     def num_channels(self) -> int:

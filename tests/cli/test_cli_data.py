@@ -83,10 +83,9 @@ def test_bad_requests_are_one_line(cine, tmp_path):
 
 
 def test_a_dataset_that_keeps_ids_is_not_pushed_unless_told_so(cine, tmp_path):
-    from zoo.hub.datasets import keeps_ids, push
+    from zoo.hub.datasets import push
 
     run("data", "folder", "--source", cine, "--output", tmp_path / "out")
-    assert not keeps_ids(tmp_path / "out")
     file = tmp_path / "out" / "zoo_dataset.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"ids": "kept"}))
     with pytest.raises(ZooError, match="out: keeps the PatientIDs of DICOM files; expected hashed ones, or --with-ids"):

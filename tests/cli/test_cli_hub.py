@@ -105,7 +105,7 @@ def test_acdc_is_private_and_gated_unless_told_otherwise(run, hub, phantom, tmp_
     assert run("push-dataset", folder, "ward/phantom", "--private")[0] == 0
     assert hub.api.dataset_info("ward/phantom").private
     code, _, error = run("push-dataset", tmp_path, "ward/none")
-    assert code == 2 and "has no zoo_dataset.json" in error
+    assert code == 2 and "no readable zoo_dataset.json" in error
 
 
 def test_space_metrics_and_collection(run, hub, publishable, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
 
 
 def test_what_is_no_dataset(tmp_path):
-    with pytest.raises(ZooError, match="has no zoo_dataset.json"):
+    with pytest.raises(ZooError, match="no readable zoo_dataset.json"):
         push(tmp_path / "empty.", "zoo/x")
     with pytest.raises(ZooError, match="nowhere/at/all: neither a dataset folder nor a readable dataset repo"):
         load("nowhere/at/all")

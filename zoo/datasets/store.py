@@ -10,11 +10,9 @@ import datasets
 
 from zoo.datasets.built import BuiltDataset
 from zoo.datasets.card import dataset_card
+from zoo.datasets.info import INFO_FILE, check_info, read_info
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
-
-INFO_FILE = "zoo_dataset.json"
-
 
 def data_file(split: str) -> str:
     """Where a split lies in the folder, after the Hub's own naming."""
@@ -25,12 +23,17 @@ def save(built: BuiltDataset, output_dir: str | os.PathLike) -> Path:
     """Writes `data/<split>-….parquet` with embedded images, the dataset card `README.md` and `zoo_dataset.json`.
 
     The folder is whole or absent. Plain `datasets.load_dataset(output_dir)` reads it too.
+
+    Raises:
+        ZooError: As `check_info` does; nothing is written then.
     """
+    content = json.dumps(built.info, indent=1, ensure_ascii=False)
+    check_info(json.loads(content))  # tuples are lists by now
     with atomic_folder(output_dir) as folder, _quiet():
         (folder / "data").mkdir()
         for split, data in built.dataset.items():
             data.to_parquet(folder / data_file(split))
-        (folder / INFO_FILE).write_text(json.dumps(built.info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / INFO_FILE).write_text(content + "\n", encoding="utf-8")
         card = dataset_card(built.dataset, built.info, {split: data_file(split) for split in built.dataset})
         (folder / "README.md").write_text(card, encoding="utf-8")
     return Path(output_dir)
@@ -40,21 +43,24 @@ def load(folder: str | os.PathLike) -> BuiltDataset:
     """Reads what `save` wrote. Of a dataset repo on the Hub, `zoo.hub.datasets.load` does.
 
     Raises:
-        ZooError: If there is no such folder, or it was not written by `save`.
+        ZooError: If there is no such folder, or it was not written by `save`, or its parts do not fit together.
     """
     folder = Path(folder)
-    try:
-        info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
-        files = {split: str(folder / data_file(split)) for split in info["splits"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ZooError(f"{folder}: no readable {INFO_FILE}; expected what `cardiac-zoo data` writes") from error
+    info = read_info(folder)
+    files = {split: str(folder / data_file(split)) for split in info["splits"]}
     if missing := [file for file in files.values() if not os.path.isfile(file)]:
         raise ZooError(f"{missing[0]}: not found; expected it since {INFO_FILE} names its split")
     with _quiet():
         try:
-            return BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
+            built = BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
         except datasets.exceptions.DatasetGenerationError as error:
             raise ZooError(f"{folder}/data: unreadable; expected whole Parquet files") from error
+    for split, about in info["splits"].items():
+        if len(built.dataset[split]) != about["num_images"]:
+            raise ZooError(
+                f"{files[split]}: {len(built.dataset[split])} images; {INFO_FILE} has {about['num_images']}"
+            )
+    return built
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """Built datasets to and from the Hub."""
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.datasets import BuiltDataset, save
 from zoo.datasets import load as load_folder
-from zoo.datasets.store import INFO_FILE
+from zoo.datasets.info import read_info
 from zoo.errors import ZooError
 from zoo.hub.client import hub_errors
 from zoo.hub.upload import commit_files, files_of, open_repo
@@ -77,30 +76,13 @@ def push(
             folder = save(built_or_folder, Path(temporary) / "dataset")
             return push(folder, repo_id, private=private, with_ids=with_ids, token=token, api=api)
     folder = Path(built_or_folder)
-    if not (folder / INFO_FILE).is_file():
-        raise ZooError(f"{folder}: has no {INFO_FILE}; expected what `cardiac-zoo data` writes")
-    if not with_ids and keeps_ids(folder):
+    info = read_info(folder)
+    if not with_ids and info.get("ids") == "kept":
         raise ZooError(f"{folder}: keeps the PatientIDs of DICOM files; expected hashed ones, or --with-ids")
-    if private is None and is_restricted(folder):
+    if private is None and info["license"] not in OPEN_LICENSES:
         private = True
     with hub_errors(repo_id):
         api = api or HfApi(token=token)
         open_repo(api, repo_id, "dataset", private=private, gated=private)
         commit = commit_files(api, repo_id, files_of(folder), "Upload dataset", repo_type="dataset")
         return f"{api.endpoint}/datasets/{repo_id}/commit/{commit}"
-
-
-def keeps_ids(folder: Path) -> bool:
-    """Whether a dataset folder was built with `--keep-ids`."""
-    try:
-        return json.loads((folder / INFO_FILE).read_text(encoding="utf-8")).get("ids") == "kept"
-    except (ValueError, AttributeError):  # not what `save` has written
-        return False
-
-
-def is_restricted(folder: Path) -> bool:
-    """Whether the licence of a dataset folder does not let everybody pass its images on, or is unknown."""
-    try:
-        return json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["license"] not in OPEN_LICENSES
-    except (ValueError, KeyError, TypeError):  # not what `save` has written
-        return True
