@@ -43,6 +43,7 @@ def few_images(phantom, tmp_path_factory) -> str:
     built = zoo.datasets.load(phantom)
     for split, count in (("train", 48), ("validation", 16)):
         built.dataset[split] = built.dataset[split].select(range(count))
+        built.info["splits"][split]["num_images"] = count
     return str(zoo.datasets.save(built, tmp_path_factory.mktemp("data") / "few"))
 
 

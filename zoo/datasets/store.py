@@ -25,10 +25,12 @@ def save(built: BuiltDataset, output_dir: str | os.PathLike) -> Path:
     The folder is whole or absent. Plain `datasets.load_dataset(output_dir)` reads it too.
 
     Raises:
-        ZooError: As `check_info` does; nothing is written then.
+        ZooError: As `check_info` does, or if a split holds more or fewer images than the information says; nothing is
+            written then.
     """
     content = json.dumps(built.info, indent=1, ensure_ascii=False)
     check_info(json.loads(content))  # tuples are lists by now
+    _check_counts(built, {split: split for split in built.info["splits"]})
     with atomic_folder(output_dir) as folder, _quiet():
         (folder / "data").mkdir()
         for split, data in built.dataset.items():
@@ -55,12 +57,16 @@ def load(folder: str | os.PathLike) -> BuiltDataset:
             built = BuiltDataset(datasets.load_dataset("parquet", data_files=files), info)
         except datasets.exceptions.DatasetGenerationError as error:
             raise ZooError(f"{folder}/data: unreadable; expected whole Parquet files") from error
-    for split, about in info["splits"].items():
-        if len(built.dataset[split]) != about["num_images"]:
-            raise ZooError(
-                f"{files[split]}: {len(built.dataset[split])} images; {INFO_FILE} has {about['num_images']}"
-            )
+    _check_counts(built, files)
     return built
+
+
+def _check_counts(built: BuiltDataset, names: dict[str, str]) -> None:
+    """Raises `ZooError` if a split does not hold as many images as the information says."""
+    for split, about in built.info["splits"].items():
+        if len(built.dataset[split]) != about["num_images"]:
+            found = f"{len(built.dataset[split])} images"
+            raise ZooError(f"{names[split]}: {found}; {INFO_FILE} has {about['num_images']}")
 
 
 @contextlib.contextmanager
