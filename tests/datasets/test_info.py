@@ -78,7 +78,8 @@ def test_the_counts_are_those_of_the_files(built, tmp_path):
     info["splits"]["test"]["num_images"] += 1
     (folder / "zoo_dataset.json").write_text(json.dumps(info))
     count = len(built.dataset["test"])
-    with pytest.raises(ZooError, match=f"test-00000-of-00001.parquet: {count} images; zoo_dataset.json has {count + 1}"):
+    told = f"test-00000-of-00001.parquet: {count} images; zoo_dataset.json has {count + 1}"
+    with pytest.raises(ZooError, match=told):
         load(folder)
 
 

@@ -14,6 +14,7 @@ from zoo.datasets.info import INFO_FILE, check_info, read_info
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
 
+
 def data_file(split: str) -> str:
     """Where a split lies in the folder, after the Hub's own naming."""
     return f"data/{split}-00000-of-00001.parquet"
