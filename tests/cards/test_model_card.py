@@ -195,3 +195,14 @@ def test_a_network_that_had_a_part_does_not_grade_its_own_homework(folder, metri
 def test_a_remark_is_the_first_line(folder):
     (folder / "remark.md").write_text("It shows a method and is not for use.\n")
     assert "# tiny\n\n**It shows a method and is not for use.**\n\n" in render_card(folder).read_text()
+
+
+def test_a_second_segmenter_has_a_column(folder, metrics):
+    figure = {"value": 0.912, "low": 0.9, "high": 0.92, "n": 25}
+    metrics["control"] = {"mask_dice": figure, "segmenter": "segmenter-acdc-128 (sha256 ab)"}
+    save(folder / "metrics.json", metrics)
+    second = {"mask_dice": figure | {"value": 0.905}, "segmenter": "segmenter-acdc-128-seed-1 (sha256 cd)"}
+    save(folder / "metrics-second-segmenter.json", {"schema_version": 1, "control": second})
+    results = section(render_card(folder).read_text(), "Results")
+    assert "|  | this model | by segmenter-acdc-128-seed-1 |" in results
+    assert "| 0.912 [0.900, 0.920] | 0.905 [0.900, 0.920] |" in results

@@ -10,12 +10,13 @@ from zoo.cards.utility_text import HEAD, utility_table, verdict
 from zoo.families import FAMILIES
 from zoo.files import write_atomic
 from zoo.published import layout
-from zoo.published.metrics_file import graded_by_itself, load_metrics
+from zoo.published.metrics_file import graded_by_itself, load_metrics, read
 from zoo.published.places import TAG
 from zoo.sources import source_of
 
 CARD_FILE, SAMPLES_FILE, CODES_FILE = "README.md", "samples.png", "codes.png"
 OUTLINES_FILE = "outlines.png"
+SECOND_FILE = "metrics-second-segmenter.json"  # of `evaluate --segmenter … --output …`
 REMARK_FILE = "remark.md"  # what its maker says of a model, the first line of its card
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 ROWS = {"real": "real images", "mean_image": "mean image", "copy": "copies"}
@@ -115,13 +116,14 @@ def card_text(folder: Path, here: str | None = None) -> str:
     from huggingface_hub import ModelCard
 
     index, metrics = layout.read_index(folder), load_metrics(folder)
+    second = read(folder / SECOND_FILE)
     name = folder.resolve().name
-    context = _context(folder, name, index, metrics) | {"here": here or f"model_cards/{name}"}
+    context = _context(folder, name, index, metrics, second) | {"here": here or f"model_cards/{name}"}
     card = ModelCard.from_template(_card_data(name, metrics, context), template_path=str(TEMPLATE), **context)
     return str(card).rstrip() + "\n"
 
 
-def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
+def _context(folder: Path, name: str, index: dict, metrics: dict, second: dict) -> dict:
     """What the template is filled with."""
     training = metrics.get("training", {})
     data = training.get("dataset", {})
@@ -158,7 +160,7 @@ def _context(folder: Path, name: str, index: dict, metrics: dict) -> dict:
         "dataset": metrics.get("dataset"),
         "dataset_folder": layout.dataset_folder(folder, metrics.get("dataset", data).get("preset", "")),
         "samples": metrics.get("samples"),
-        "sections": [_section(group, metrics) for group in GROUPS if group in metrics],
+        "sections": [_section(group, metrics, second) for group in GROUPS if group in metrics],
         "not_measured": [
             title for group, (title, _) in GROUPS.items() if group not in metrics and group not in OF_FEW_MODELS
         ],
@@ -178,8 +180,11 @@ def _classes(folder: Path, index: dict) -> dict[str, list[str]]:
     return {}
 
 
-def _section(group: str, metrics: dict) -> dict:
-    """A table of the group's figures, the reference rows beside the model, and its settings in words."""
+def _section(group: str, metrics: dict, second: dict) -> dict:
+    """A table of the group's figures, the reference rows beside the model, and its settings in words.
+
+    What a second segmenter found has a column of its own, where it judged.
+    """
     title, question = GROUPS[group]
     content, references = metrics[group], metrics.get("references", {})
     if group == "utility":
@@ -194,8 +199,11 @@ def _section(group: str, metrics: dict) -> dict:
                 facts.append((metric_name(key), _words(figure)))
             continue
         cells = [references[row][group].get(key) for row in columns]
+        cells += [second[group].get(key)] if group in second else []
         lines.append([metric_name(key), _cell(figure, key), *("" if c is None else _cell(c, key) for c in cells)])
     head = ["", "this model", *(ROWS[row] for row in columns)]
+    if group in second:
+        head.append(f"by {second[group]['segmenter'].partition(' ')[0]}")
     by_class = _by_class(content)
     return {"title": title, "question": question, "head": head, "lines": lines, "facts": facts, "by_class": by_class}
 
