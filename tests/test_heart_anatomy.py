@@ -140,12 +140,14 @@ def test_borders_move_until_everything_is_as_large_as_asked(smooth, asked):
         assert found[name] == pytest.approx(value, abs=0.25 if name.endswith("_mm") else 0.03 * value)
 
 
-def test_without_a_right_ventricle_there_is_no_septum_to_move(smooth):
-    smooth[0] = -5
-    asked = settled(smooth, {"septal_wall_mm": 12.0}, 1.0)
-    assert (mask_of_distances(asked) == mask_of_distances(smooth)).all()
-    found = quantities(mask_of_distances(settled(smooth, {"septal_wall_mm": 12.0, "wall_thickness_mm": 8.0}, 1.0)), 1.0)
-    assert found["wall_thickness_mm"] == pytest.approx(8.0, abs=0.25)
+def test_an_asked_septum_gets_a_right_ventricle_to_tell_it_by(smooth):
+    smooth[0] -= 12
+    assert np.isnan(quantities(mask_of_distances(smooth), 1.0)["septal_wall_mm"])
+    found = quantities(mask_of_distances(settled(smooth, {"septal_wall_mm": 9.0}, 1.0)), 1.0)
+    assert found["septal_wall_mm"] == pytest.approx(9.0, abs=0.3)
+    assert found["rv_area_mm2"] == pytest.approx(100, abs=5)
+    found = quantities(mask_of_distances(settled(smooth, {"wall_thickness_mm": 9.0}, 1.0)), 1.0)
+    assert found["rv_area_mm2"] == 0  # nobody asked for one
 
 
 def test_an_asked_wall_needs_one_cavity_that_no_right_ventricle_cuts_into(smooth):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 RIGHT, MUSCLE, CAVITY = 1, 2, 3
-MIN_AREA_MM2 = 100.0  # of both ventricles for their ratio
+MIN_AREA_MM2 = 100.0  # of both ventricles for their ratio, and of the right one that an asked septum gets
 NUM_RAYS = 120
 STEP = 0.1  # pixels
 WALL_HALF_ANGLE = np.pi / 3  # septum and lateral wall are two of six segments each (Cerqueira et al., 2002, AHA)
@@ -184,7 +184,7 @@ def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.
     """Distance maps whose borders are moved smoothly, until walls, cavity and right ventricle are as large as asked.
 
     A network draws the shape; what is left of the difference in size is made good here. An asked wall also makes one
-    closed ring around one cavity. Without a right ventricle there is no septum to move.
+    closed ring around one cavity, and an asked septum or lateral wall a right ventricle to tell it by.
 
     Args:
         maps (`np.ndarray` of shape `(3, height, width)`): As of `distance_maps`, in mm.
@@ -194,16 +194,19 @@ def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.
     Returns:
         `np.ndarray` of the shape of `maps`.
     """
-    right, outer, inner = maps.copy()
+    drawn, outer, inner = maps.copy()
+    right = drawn
     if "cavity_area_mm2" in asked:
         inner = inner - _level(inner, asked["cavity_area_mm2"] / spacing_mm**2)
     walls = {place: asked[name] for place, name in enumerate(WALLS) if name in asked}
     if walls:
         share = 0 if "cavity_area_mm2" in asked else 0.5  # of the cavity's border, unless it has its size already
+        least_right = MIN_AREA_MM2 / spacing_mm**2 if walls.keys() - {0} else 0
         for _ in range(SETTLING_STEPS):
             inner = _one_piece(inner - min(0.0, _level(inner, LEAST_CAVITY_MM2 / spacing_mm**2)))
             outer = np.maximum(outer, inner + LEAST_WALL_MM)
-            right = np.where(outer > 0, np.minimum(right, 0), right)
+            lacking = -min(0.0, _level(np.where(outer > 0, -np.inf, drawn), least_right)) if least_right else 0.0
+            right = np.where(outer > 0, np.minimum(drawn, 0), drawn + lacking)
             mask = mask_of_distances(np.stack([right, outer, inner]))
             if not is_closed_ring(mask):
                 break
