@@ -2,7 +2,7 @@
 
 import torch
 
-from .base_3e7f4e0e import ZooPipeline
+from .base_2bfdd39e import ZooPipeline, keeps_settings
 from .latents_f59b6335 import LatentPrior, search
 
 
@@ -30,6 +30,7 @@ class GANPipeline(ZooPipeline):
 
     model_cpu_offload_seq = "generator_model"
 
+    @keeps_settings
     def __init__(
         self,
         generator_model,
@@ -41,13 +42,6 @@ class GANPipeline(ZooPipeline):
     ):
         super().__init__()
         self.register_modules(generator_model=generator_model)
-        self.register_to_config(
-            family=family,
-            categories=categories,
-            continuous_codes=continuous_codes,
-            default_temperature=default_temperature,
-            pixel_spacing_mm=pixel_spacing_mm,
-        )
 
     @property
     def family(self) -> str:
@@ -97,6 +91,7 @@ class GANPipeline(ZooPipeline):
         category: int | None = None,
         codes: list[float] | None = None,
         temperature: float | None = None,
+        latents: torch.Tensor | None = None,
         **conditions,
     ):
         """Generates images.
@@ -108,12 +103,15 @@ class GANPipeline(ZooPipeline):
                 `None` for a model that knows no classes.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for the latents
+                that the images are made of.
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             category (`int`, *optional*): Of an InfoGAN: the categorical code of all samples; `None` draws it.
             codes (`list[float]`, *optional*): Of an InfoGAN: the continuous codes of all samples, made for [-1, 1];
                 `None` draws them.
             temperature (`float`, *optional*): What the normal latent is multiplied by, above 0; more is more varied.
+            latents (`torch.Tensor` of shape `(batch_size, latent_dim)`, *optional*): Taken as they are, instead of
+                drawn ones; their last numbers are an InfoGAN's codes.
             conditions: The further conditions by their names, like `class_labels`: `phase="ES"`, `slice_level="mid"`.
 
         Returns:
@@ -125,9 +123,18 @@ class GANPipeline(ZooPipeline):
         generators = self._generators(generator, batch_size)
         # 1. Classes and one latent a sample
         labels = self.draw_labels(class_labels, conditions, generators)
-        latents = self._draw_latents(generators, category, codes, self._temperature(temperature))
+        drawn = self._draw_latents(generators, category, codes, self._temperature(temperature))
+        if latents is None:
+            latents = drawn
+        elif tuple(latents.shape) != tuple(drawn.shape):
+            raise ValueError(f"latents: expected {tuple(drawn.shape)}, got {tuple(latents.shape)}")
+        elif any(given is not None for given in (category, codes, temperature)):
+            raise ValueError("latents: expected without category, codes and temperature, which they have already")
+        if output_type == "latent":
+            return self._latent_output(latents, return_dict)
         # 2. One pass of the network
-        images = self._generate(latents.to(self.device, self.dtype), labels)
+        images = self._generate(latents.to(self._execution_device, self.dtype), labels)
+        self.maybe_free_model_hooks()
         # 3. To the output type
         return self._output(images, output_type, return_dict)
 
@@ -178,25 +185,26 @@ class GANPipeline(ZooPipeline):
             `torch.Tensor` of the shape of `images`, in [0, 1].
         """
         prior, network = self.prior, self.generator_model
-        target = images.to(self.device, torch.float32) * 2 - 1
+        device = self._execution_device
+        target = images.to(device, torch.float32) * 2 - 1
         generators = self._generators(generator, len(images))
         counts = [len(names) for names in self.class_names.values()] or [prior.categories or 1]
 
         def render(free: torch.Tensor, choices: torch.Tensor) -> torch.Tensor:
             noise, codes = free.split([prior.noise_dim, prior.continuous_codes], dim=1)
             if self.class_names:
-                return self._generate(prior.on_shell(noise), choices)
+                return self._generate(prior.on_shell(noise).to(self.dtype), choices).float()
             latents = prior.join(prior.on_shell(noise), choices[:, 0], codes.tanh())
-            return self._generate(latents, choices[:, :0])
+            return self._generate(latents.to(self.dtype), choices[:, :0]).float()
 
         best = torch.zeros_like(target)
-        best_error = torch.full((len(target),), torch.inf, device=self.device)
+        best_error = torch.full((len(target),), torch.inf, device=device)
         trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
         network.requires_grad_(False)  # gradients are wanted for the latents alone
         try:
             for _ in range(num_restarts):
                 drawn = zip(*(prior.draw(1, generator) for generator in generators), strict=True)
-                noise, _, codes = (torch.cat(part).to(self.device) for part in drawn)
+                noise, _, codes = (torch.cat(part).to(device) for part in drawn)
                 start = torch.cat([noise, codes], dim=1)
                 found, errors = search(render, target, start, counts, num_steps, learning_rate)
                 better = errors < best_error
@@ -204,4 +212,5 @@ class GANPipeline(ZooPipeline):
         finally:
             for parameter in trainable:
                 parameter.requires_grad_(True)
-        return (best / 2 + 0.5).clamp(0, 1).cpu()
+        self.maybe_free_model_hooks()
+        return self._intensities(best)

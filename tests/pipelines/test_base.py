@@ -90,3 +90,22 @@ def test_every_pipeline_is_found_by_the_name_in_its_index():
     classes = published_classes()
     assert {cls.__name__ for cls in classes.values()} == set(PIPELINES)
     assert classes["DDPMPipeline"].__name__ == "UnconditionalDDPMPipeline"  # diffusers' own, by its own name
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_every_number_is_finite_in_half_precision(pipe, dtype):
+    pipe.to(dtype=dtype)
+    whole = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").images
+    projected = pipe.project(torch.rand(1, pipe.num_channels, pipe.sample_size, pipe.sample_size))
+    assert np.isfinite(whole).all() and np.ptp(whole) > 0
+    assert projected.isfinite().all()
+
+
+def test_what_overflows_is_refused(pipe):
+    network = next(part for part in pipe.components.values() if isinstance(part, torch.nn.Module))
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.fill_(torch.inf)
+    with pytest.raises(ValueError, match="dtype: the networks overflow in torch.float32") as caught:
+        pipe(1)
+    assert "\n" not in str(caught.value)

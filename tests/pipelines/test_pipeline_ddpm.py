@@ -81,9 +81,11 @@ def test_an_expert_that_knows_no_more_changes_nothing(conditional_ddpm, expert_d
 
 
 def test_an_expert_has_a_share_of_the_timesteps(conditional_ddpm, expert_ddpm):
-    for other in ({"unet_2": expert_ddpm.unet_2}, {"boundary_ratio": 0.5}):
-        with pytest.raises(ValueError, match="boundary_ratio: expected with `unet_2`, and with it alone"):
-            type(expert_ddpm)(conditional_ddpm.unet, conditional_ddpm.scheduler, **other)
+    unet, scheduler = conditional_ddpm.unet, conditional_ddpm.scheduler
+    with pytest.raises(ValueError, match="boundary_ratio: expected with `unet_2`"):
+        type(expert_ddpm)(unet, scheduler, unet_2=expert_ddpm.unet_2.from_config(expert_ddpm.unet_2.config))
+    whole = type(expert_ddpm)(unet, scheduler, boundary_ratio=0.5)  # as what is loaded without its expert
+    assert not any(whole._is_for_expert(timestep) for timestep in torch.tensor([999, 0]))
 
 
 def test_the_unconditional_pipeline_equals_leaving_all_open(conditional_ddpm, unconditional_ddpm):

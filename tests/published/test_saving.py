@@ -114,10 +114,58 @@ def test_a_folder_of_something_else_is_left_alone(dcgan, tmp_path):
     assert files_of(tmp_path) == {"thesis.tex"}
 
 
-@pytest.mark.parametrize("unsupported", [{"safe_serialization": False}, {"variant": "fp16"}])
-def test_pickles_and_variants_are_not_written(dcgan, tmp_path, unsupported):
-    with pytest.raises(ZooError, match=f"{next(iter(unsupported))}: expected"):
-        dcgan.save_pretrained(tmp_path / "model", **unsupported)
+def test_pickles_are_neither_written_nor_read(dcgan, tmp_path):
+    with pytest.raises(ZooError, match="safe_serialization: expected True"):
+        dcgan.save_pretrained(tmp_path / "model", safe_serialization=False)
+    dcgan.save_pretrained(tmp_path / "model")
+    with pytest.raises(ZooError, match="use_safetensors: expected True"):
+        type(dcgan).from_pretrained(tmp_path / "model", use_safetensors=False)
+
+
+def test_a_variant_is_added_to_a_model(latent_diffusion, dcgan, tmp_path):
+    folder = tmp_path / "model"
+    latent_diffusion.save_pretrained(folder)
+    (folder / "metrics.json").write_text("{}")
+    before = files_of(folder)
+    latent_diffusion.save_pretrained(folder, variant="fp16", torch_dtype=torch.float16)
+    added = {f"{name}/diffusion_pytorch_model.fp16.safetensors" for name in ("unet", "vae")}
+    assert files_of(folder) == before | added
+    (folder / "vae" / "diffusion_pytorch_model.fp16.safetensors").unlink()  # its usual weights do
+    loaded, rounded = (zoo.from_pretrained(folder, variant=variant) for variant in (None, "fp16"))
+    for pipe, half in ((loaded, False), (rounded, True)):
+        for name, weight in pipe.unet.state_dict().items():
+            wanted = latent_diffusion.unet.state_dict()[name]
+            assert torch.equal(weight, wanted.half().float() if half else wanted)
+    with pytest.raises(ZooError, match="variant: no weights of variant 'ema'"):
+        zoo.from_pretrained(folder, variant="ema")
+    with pytest.raises(ZooError, match="variant: expected an earlier model of class GANPipeline"):
+        dcgan.save_pretrained(folder, variant="fp16")
+    assert files_of(folder) < before | added
+
+
+def test_weights_are_split(dcgan, tmp_path):
+    dcgan.save_pretrained(tmp_path / "model", max_shard_size="10KB", torch_dtype=torch.float16)
+    where = tmp_path / "model" / "generator_model"
+    shards = list(where.glob("*.safetensors"))
+    assert len(shards) > 1
+    index = json.loads((where / "diffusion_pytorch_model.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == sum(t.nbytes for file in shards for t in load_file(file).values())
+    np.testing.assert_allclose(images_of(zoo.from_pretrained(tmp_path / "model")), images_of(dcgan), atol=0.02)
+
+
+def test_options_of_diffusers_are_no_arguments_of_the_class(conditional_ddpm, tmp_path):
+    conditional_ddpm.save_pretrained(tmp_path / "model")
+    cls = type(conditional_ddpm)
+    options = {"cache_dir": tmp_path, "local_files_only": True, "low_cpu_mem_usage": False, "device_map": "cpu"}
+    loaded = cls.from_pretrained(tmp_path / "model", dtype=torch.bfloat16, trust_remote_code=True, **options)
+    assert (loaded.dtype, loaded.device.type, loaded.hf_device_map) == (torch.bfloat16, "cpu", "cpu")
+    assert zoo.from_pretrained(tmp_path / "model", device_map="balanced").unet.dtype == torch.float32
+    by_name = cls.from_pretrained(tmp_path / "model", dtype={"unet": torch.float16, "default": torch.bfloat16})
+    assert by_name.unet.dtype == torch.float16
+    bad = {"dtype": ("half", "dtype: expected a torch.dtype"), "device_map": ("moon", "device_map: expected a device")}
+    for name, (value, message) in bad.items():
+        with pytest.raises(ZooError, match=message):
+            cls.from_pretrained(tmp_path / "model", **{name: value})
 
 
 def test_a_component_may_be_replaced(conditional_ddpm, tmp_path):

@@ -119,8 +119,8 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
     @property
     def open_labels(self) -> torch.Tensor:
         """The label row that leaves every condition open: `(num_conditions,)` integers, one number of classes each."""
-        labels = [table.num_embeddings - 1 for table in self.embeddings]
-        return torch.tensor(labels, dtype=torch.int64, device=self.device)
+        labels = torch.tensor([table.num_embeddings - 1 for table in self.embeddings], dtype=torch.int64)
+        return labels if self.device.type == "meta" else labels.to(self.device)  # meta: the weights wait elsewhere
 
     def forward(
         self,
@@ -146,7 +146,7 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
             `torch.Tensor` of the shape of `sample`.
         """
         if class_labels is None:
-            class_labels = self.open_labels.expand(len(sample), -1)
+            class_labels = self.open_labels.to(sample.device).expand(len(sample), -1)
         embedding = sample.new_zeros(len(sample), self.unet.time_embedding.linear_2.out_features)
         for column, table in enumerate(self.embeddings):
             embedding = embedding + table(class_labels[:, column])

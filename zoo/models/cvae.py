@@ -3,6 +3,7 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
 
@@ -77,6 +78,7 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
         self.from_latent = nn.Sequential(nn.Linear(latent_dim, features), nn.Unflatten(1, coarsest), nn.SiLU())
         self.decoder = nn.Sequential(*layers, nn.Conv2d(width, channels, 3, padding=1))
 
+    @apply_forward_hook
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The posterior of each image.
 
@@ -89,6 +91,7 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         return mean, logvar.clamp(-30, 20)  # exp stays finite
 
+    @apply_forward_hook
     def decode_logits(self, latents: torch.Tensor) -> torch.Tensor:
         """The image of each latent as `(batch_size, channels, sample_size, sample_size)` logits."""
         return self.decoder(self.from_latent(latents))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
 from zoo.published import layout
-from zoo.published.loading import find_folder, load_pipeline
+from zoo.published.loading import Weights, find_folder, load_pipeline
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,14 @@ def from_pretrained(
     *,
     revision: str | None = None,
     token: str | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    local_files_only: bool = False,
+    force_download: bool = False,
+    dtype: "torch.dtype | dict[str, torch.dtype] | None" = None,
     torch_dtype: "torch.dtype | None" = None,
+    variant: str | None = None,
+    device_map: str | None = None,
+    low_cpu_mem_usage: bool | None = None,
 ):
     """Loads a published model, whatever its pipeline class, in eval mode; no code of its repo is downloaded or run.
 
@@ -53,8 +60,9 @@ def from_pretrained(
         path_or_id (`str` or `os.PathLike`): A folder, or a repo id on the Hub.
         revision (`str`, *optional*): Branch, tag or commit of the repo.
         token (`str`, *optional*): For a private repo; the one of the environment or of `hf auth login` otherwise.
-        torch_dtype (`torch.dtype`, *optional*): Type of the weights in memory; float32 otherwise, whatever the type
-            that they are stored in.
+        cache_dir, local_files_only, force_download: As in diffusers.
+        dtype, variant, device_map, low_cpu_mem_usage: As of [`~zoo.published.loading.Weights`].
+        torch_dtype (`torch.dtype`, *optional*): The older name of `dtype`.
 
     Returns:
         A pipeline of `zoo.pipelines`.
@@ -62,8 +70,10 @@ def from_pretrained(
     Raises:
         ZooError: If there is no such model, it is incomplete, or its class is not one of the zoo's.
     """
-    folder = find_folder(path_or_id, revision, token)
-    return load_pipeline(_class_of(folder), folder, torch_dtype)
+    cache = {"cache_dir": cache_dir, "local_files_only": local_files_only, "force_download": force_download}
+    folder = find_folder(path_or_id, revision, token, **cache)
+    weights = Weights(torch_dtype if dtype is None else dtype, variant, device_map, low_cpu_mem_usage)
+    return load_pipeline(_class_of(folder), folder, weights)
 
 
 def _class_of(folder: Path) -> type:

@@ -2,11 +2,12 @@
 
 import torch
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .diffusion import ConditionalDiffusionSampling, ExpertSampling
+from .stepwise import Stepwise
 
 
-class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooPipeline):
+class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, Stepwise, ZooPipeline):
     r"""Generates images by reversing a diffusion, asked for a pathology, a phase and a slice level.
 
     Parameters:
@@ -14,7 +15,8 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
         scheduler ([`SchedulerMixin`]): The default sampler, for instance `DPMSolverMultistepScheduler`.
         unet_2 ([`UNet2DModel`], *optional*): An expert for the last timesteps, of little noise, where texture is made
             (Balaji et al., 2022, arXiv 2211.01324, section 4.1). It knows no classes, which are settled by then.
-        boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`.
+        boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`; of no effect
+            without it.
         default_steps (`int`, defaults to 25): Sampling steps of a call that names none.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
@@ -31,6 +33,7 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
     model_cpu_offload_seq = "unet->unet_2"
     _optional_components = ["unet_2"]
 
+    @keeps_settings
     def __init__(
         self,
         unet,
@@ -43,16 +46,9 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
         family: str = "ddpm",
     ):
         super().__init__()
-        if (unet_2 is None) != (boundary_ratio is None):
-            raise ValueError("boundary_ratio: expected with `unet_2`, and with it alone")
+        if unet_2 is not None and boundary_ratio is None:
+            raise ValueError("boundary_ratio: expected with `unet_2`")
         self.register_modules(unet=unet, scheduler=scheduler, unet_2=unet_2)
-        self.register_to_config(
-            boundary_ratio=boundary_ratio,
-            default_steps=default_steps,
-            default_guidance=default_guidance,
-            pixel_spacing_mm=pixel_spacing_mm,
-            family=family,
-        )
 
     @property
     def family(self) -> str:
@@ -72,11 +68,11 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, ZooP
         by_expert = self._expert_steps(steps)
         return by_expert + super().network_evaluations(1, guidance_scale) * (steps - by_expert)
 
-    def _reverse(self, sample, generators, predict, callback=None):
+    def _reverse(self, sample, generators, predict, on_step=None):
         """As in the base class, the expert's timesteps by the expert."""
 
         def by_noise(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             expert = self._is_for_expert(timestep)
             return self.unet_2(sample, timestep).sample if expert else predict(sample, timestep)
 
-        return super()._reverse(sample, generators, by_noise, callback)
+        return super()._reverse(sample, generators, by_noise, on_step)

@@ -7,8 +7,9 @@ import PIL.Image
 import torch
 from diffusers.utils import BaseOutput
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .diffusion import ConditionalDiffusionSampling
+from .stepwise import Stepwise
 
 
 @dataclass
@@ -25,7 +26,7 @@ class PairedDDPMOutput(BaseOutput):
     masks: list[PIL.Image.Image] | np.ndarray | torch.Tensor
 
 
-class PairedDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
+class PairedDDPMPipeline(ConditionalDiffusionSampling, Stepwise, ZooPipeline):
     r"""Generates images and their masks at once, by reversing a diffusion of both.
 
     The mask is noised and denoised as further channels of the image, one a label, 1 where the mask has the label and -1
@@ -58,6 +59,7 @@ class PairedDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
     )
     model_cpu_offload_seq = "unet"
 
+    @keeps_settings
     def __init__(
         self,
         unet,
@@ -69,12 +71,6 @@ class PairedDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
     ):
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(
-            num_labels=num_labels,
-            default_steps=default_steps,
-            default_guidance=default_guidance,
-            pixel_spacing_mm=pixel_spacing_mm,
-        )
 
     @property
     def num_labels(self) -> int:
@@ -137,21 +133,22 @@ class PairedDDPMPipeline(ConditionalDiffusionSampling, ZooPipeline):
         count = min(max(1, steps - len(below)), first - below[0])
         above = torch.linspace(first, below[0], count + 1).round().int()[:-1].tolist()
         timesteps = above + below
-        self.scheduler.set_timesteps(timesteps=timesteps, device=self.device)
+        device = self._execution_device
+        self.scheduler.set_timesteps(timesteps=timesteps, device=device)
         # 2. Noise for image and mask
         generators = self._generators(generator, len(images))
-        noise = self._randn(generators, self.sample_shape).to(self.device, self.dtype)
+        noise = self._randn(generators, self.sample_shape).to(device, self.dtype)
         noise, mask = noise.split([self.num_channels, self.num_labels], dim=1)
-        clean = images.to(self.device, self.dtype) * 2 - 1
+        clean = images.to(device, self.dtype) * 2 - 1
 
         def with_image(step: int, mask: torch.Tensor) -> torch.Tensor:
             signal = self.scheduler.alphas_cumprod[timesteps[step]].item()
             return torch.cat([signal**0.5 * clean + (1 - signal) ** 0.5 * noise, mask], dim=1)
 
-        def replace(pipe, step: int, timestep, tensors: dict) -> dict:
-            sample = tensors["latents"]
-            return {"latents": with_image(step + 1, sample[:, self.num_channels :]) if step < len(above) else sample}
+        def replace(step: int, timestep, sample: torch.Tensor) -> torch.Tensor:
+            return with_image(step + 1, sample[:, self.num_channels :]) if step < len(above) else sample
 
         # 3. Denoise both
         sample = self._reverse(with_image(0, mask), generators, self._predict_open, replace)
-        return (sample[:, : self.num_channels].float() / 2 + 0.5).clamp(0, 1).cpu()
+        self.maybe_free_model_hooks()
+        return self._intensities(sample[:, : self.num_channels])

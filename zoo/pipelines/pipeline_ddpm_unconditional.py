@@ -3,11 +3,12 @@
 import torch
 from diffusers import DDPMPipeline
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .diffusion import DiffusionSampling
+from .stepwise import Stepwise
 
 
-class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
+class UnconditionalDDPMPipeline(DiffusionSampling, Stepwise, ZooPipeline, DDPMPipeline):
     r"""diffusers' `DDPMPipeline` with the zoo's call; saved, it is a `DDPMPipeline` that needs no code of ours.
 
     Parameters:
@@ -24,9 +25,9 @@ class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
         ```
     """
 
+    @keeps_settings
     def __init__(self, unet, scheduler, default_steps: int = 25, pixel_spacing_mm: float | None = None):
         super().__init__(unet=unet, scheduler=scheduler)
-        self.register_to_config(default_steps=default_steps, pixel_spacing_mm=pixel_spacing_mm)
 
     @property
     def num_channels(self) -> int:
@@ -52,6 +53,8 @@ class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
         return_dict: bool = True,
         num_inference_steps: int | None = None,
         callback_on_step_end=None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] = ("latents",),
+        latents: torch.Tensor | None = None,
     ):
         """Generates images.
 
@@ -60,11 +63,15 @@ class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
             class_labels: Must be `None`: this model knows no classes.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for what was
+                denoised, in about [-1, 1].
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             num_inference_steps (`int`, *optional*): Sampling steps; more are slower and usually better.
             callback_on_step_end (callable, *optional*): Called after each step, as in diffusers, with the pipeline, the
                 step's number, its timestep and `{"latents": sample}`; the `latents` of a dict that it returns go on.
+            callback_on_step_end_tensor_inputs (sequence of `str`): What that dict holds: `"latents"`, or nothing.
+            latents (`torch.Tensor` of shape `(batch_size, *sample_shape)`, *optional*): Standard normal noise to start
+                from, instead of the seed's.
 
         Returns:
             `ImagePipelineOutput` with `images`, or a tuple of them.
@@ -74,10 +81,11 @@ class UnconditionalDDPMPipeline(DiffusionSampling, ZooPipeline, DDPMPipeline):
         """
         if class_labels is not None:
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
+        on_step = self._watched(callback_on_step_end, callback_on_step_end_tensor_inputs)
         generators = self._generators(generator, batch_size)
-        sample = self._start(generators, num_inference_steps)
-        sample = self._reverse(sample, generators, self._predict_open, callback_on_step_end)
-        return self._output(sample, output_type, return_dict)
+        sample = self._start(generators, num_inference_steps, latents)
+        sample = self._reverse(sample, generators, self._predict_open, on_step)
+        return self._finish(sample, output_type, return_dict)
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         return self.unet(sample, timestep).sample

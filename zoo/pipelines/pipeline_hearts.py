@@ -6,15 +6,16 @@ import numpy as np
 import torch
 
 from ..anatomy import around, mask_of_distances, settled, thickened
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .diffusion import ExpertSampling
 from .label_maps import LABELS, HeartOutput, interpolated, mask_output, one_hot
 from .quantities import as_dicts, asked_quantities, told
+from .stepwise import Stepwise
 
 EDIT_MARGIN_MM = 3.0  # around both hearts, where an edit may paint
 
 
-class HeartPipeline(ExpertSampling, ZooPipeline):
+class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     r"""Generates images of hearts with their masks, asked for classes, for quantities in millimetres, or for a mask.
 
     One network draws the label map, as `AnatomyPipeline` does. Two others paint an image on it: `unet` from noise to
@@ -27,7 +28,8 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
         unet ([`ConditionalUNet2DModel`]): Paints; its `map_channels` are the labels of a mask.
         scheduler ([`SchedulerMixin`]): The sampler of images.
         unet_2 ([`ConditionalUNet2DModel`], *optional*): Paints at the last timesteps, of little noise.
-        boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`.
+        boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`; of no effect
+            without it.
         default_steps (`int`, defaults to 20): Sampling steps of the image of a call that names none.
         default_anatomy_steps (`int`, defaults to 15): Sampling steps of the label map.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none, of the image.
@@ -51,6 +53,7 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
     model_cpu_offload_seq = "anatomy->unet->unet_2"
     _optional_components = ["unet_2"]
 
+    @keeps_settings
     def __init__(
         self,
         anatomy,
@@ -67,19 +70,10 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
         pixel_spacing_mm: float = 1.0,
     ):
         super().__init__()
-        if (unet_2 is None) != (boundary_ratio is None):
-            raise ValueError("boundary_ratio: expected with `unet_2`, and with it alone")
+        if unet_2 is not None and boundary_ratio is None:
+            raise ValueError("boundary_ratio: expected with `unet_2`")
         self.register_modules(
             anatomy=anatomy, anatomy_scheduler=anatomy_scheduler, unet=unet, scheduler=scheduler, unet_2=unet_2
-        )
-        self.register_to_config(
-            boundary_ratio=boundary_ratio,
-            default_steps=default_steps,
-            default_anatomy_steps=default_anatomy_steps,
-            default_guidance=default_guidance,
-            anatomy_guidance=anatomy_guidance,
-            edit_alpha_bar=edit_alpha_bar,
-            pixel_spacing_mm=pixel_spacing_mm,
         )
 
     @property
@@ -129,6 +123,8 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         callback_on_step_end=None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] = ("latents",),
+        latents: torch.Tensor | None = None,
         **asked,
     ):
         """Generates hearts.
@@ -140,7 +136,7 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for images `(batch_size, height, width, channels)` or `"pt"` for
                 `(batch_size, channels, height, width)`, in float32 in [0, 1]; masks are uint8 `(batch_size, height,
-                width)`.
+                width)`; or `"latent"` for the images as they were denoised, without masks.
             return_dict (`bool`): Whether to return a `HeartOutput` or the tuple of its images and masks.
             masks (`torch.Tensor`, `np.ndarray` or a list of them, *optional*): Label maps to paint on, `(batch_size,
                 height, width)` or one for all: 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle.
@@ -149,6 +145,9 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             guidance_scale (`float`, *optional*): Strength of classifier-free guidance of the image (Ho & Salimans,
                 2022, arXiv 2207.12598, with scale = 1 + w): 1 is none.
             callback_on_step_end (callable, *optional*): Called after each step of the image, as in diffusers.
+            callback_on_step_end_tensor_inputs (sequence of `str`): What that dict holds: `"latents"`, or nothing.
+            latents (`torch.Tensor` of shape `(batch_size, *sample_shape)`, *optional*): Standard normal noise that the
+                image starts from, instead of the seed's.
             asked: The further conditions by their names, such as `phase="ES"`, and quantities in their units, such as
                 `wall_thickness_mm=18`, one or a list with one a sample; a quantity not named is left open.
 
@@ -159,7 +158,9 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             ValueError: If a condition, class or quantity is unknown, a value lies outside the training range, masks are
                 of another shape or hold other labels, or quantities are asked for beside them.
         """
+        on_step = self._watched(callback_on_step_end, callback_on_step_end_tensor_inputs)
         generators = self._generators(generator, batch_size)
+        device = self._execution_device
         # 1. Classes and quantities of each sample
         quantities, conditions = asked_quantities(asked, self.quantities, batch_size)
         labels = self.draw_labels(class_labels, conditions, generators)
@@ -171,18 +172,21 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
                 raise ValueError("masks: expected without quantities, which a given mask has already")
             masks = self._checked(masks, batch_size)
         else:
-            self.anatomy_scheduler.set_timesteps(self.config.default_anatomy_steps, device=self.device)
-            predict = told(self.anatomy, labels, quantities.to(self.device), self.config.anatomy_guidance)
-            noise = noise.to(self.device, self.dtype) * self.anatomy_scheduler.init_noise_sigma
+            self.anatomy_scheduler.set_timesteps(self.config.default_anatomy_steps, device=device)
+            predict = told(self.anatomy, labels, quantities.to(device), lambda: self.config.anatomy_guidance)
+            noise = noise.to(device, self.dtype) * self.anatomy_scheduler.init_noise_sigma
             maps = self._reverse(noise, generators, predict, scheduler=self.anatomy_scheduler)
             drawn = zip(interpolated(maps, self.sample_size), as_dicts(quantities, self.quantities), strict=True)
             spacing = self.config.pixel_spacing_mm
             masks = np.stack([mask_of_distances(settled(each, asked, spacing)) for each, asked in drawn])
-            masks = torch.from_numpy(masks).to(self.device)
+            masks = torch.from_numpy(masks).to(device)
         # 3. The image
-        sample = self._start(generators, num_inference_steps)
-        scale = self.config.default_guidance if guidance_scale is None else guidance_scale
-        sample = self._reverse(sample, generators, self._painter(labels, masks, scale), callback_on_step_end)
+        sample = self._start(generators, num_inference_steps, latents)
+        self._guidance_scale = self.config.default_guidance if guidance_scale is None else guidance_scale
+        sample = self._reverse(sample, generators, self._painter(labels, masks), on_step)
+        if output_type == "latent":
+            return self._latent_output(sample, return_dict)
+        self.maybe_free_model_hooks()
         return self._hearts(sample, masks, output_type, return_dict)
 
     @torch.no_grad()
@@ -228,29 +232,31 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
         new = np.stack([thickened(mask, spacing, wall_change_mm, grow) for mask in old])
         both = np.maximum(old, new)
         inside = torch.from_numpy(np.stack([around(mask, spacing, EDIT_MARGIN_MM) for mask in both]))[:, None]
-        inside = inside.to(self.device)
+        device = self._execution_device
+        inside = inside.to(device)
         # 2. Classes, steps and noise
         generators = self._generators(generator, batch_size)
         conditions = {name: "any" for name in list(self.class_names)[1:]} | conditions
         labels = self.draw_labels(class_labels, conditions, generators)
         alpha_bar = self.config.edit_alpha_bar if alpha_bar is None else alpha_bar
         timesteps = self._timesteps_below(alpha_bar, num_inference_steps)
-        self.scheduler.set_timesteps(timesteps=timesteps, device=self.device)
-        noise = self._randn(generators, self.sample_shape).to(self.device, self.dtype)
-        clean = images.to(self.device, self.dtype) * 2 - 1
+        self.scheduler.set_timesteps(timesteps=timesteps, device=device)
+        noise = self._randn(generators, self.sample_shape).to(device, self.dtype)
+        clean = images.to(device, self.dtype) * 2 - 1
 
         def noised(timestep: int) -> torch.Tensor:
             signal = self.scheduler.alphas_cumprod[timestep].item()
             return signal**0.5 * clean + (1 - signal) ** 0.5 * noise
 
-        def keep_outside(pipe, step: int, timestep, tensors: dict) -> dict:
+        def keep_outside(step: int, timestep, sample: torch.Tensor) -> torch.Tensor:
             outside = noised(timesteps[step + 1]) if step + 1 < len(timesteps) else clean
-            return {"latents": torch.where(inside, tensors["latents"], outside)}
+            return torch.where(inside, sample, outside)
 
         # 3. Paint inside
-        masks = torch.from_numpy(new).to(self.device)
-        painter = self._painter(labels, masks, self.config.default_guidance)
-        sample = self._reverse(noised(timesteps[0]), generators, painter, keep_outside)
+        masks = torch.from_numpy(new).to(device)
+        self._guidance_scale = self.config.default_guidance
+        sample = self._reverse(noised(timesteps[0]), generators, self._painter(labels, masks), keep_outside)
+        self.maybe_free_model_hooks()
         output = self._hearts(sample, masks, "pt", True)
         output.images = torch.where(inside.cpu(), output.images, images)
         if output_type != "pt":
@@ -258,18 +264,18 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             output.masks = mask_output(masks, output_type)
         return output
 
-    def _painter(self, labels: torch.Tensor, masks: torch.Tensor, guidance_scale: float):
+    def _painter(self, labels: torch.Tensor, masks: torch.Tensor):
         """The prediction of the network whose timestep it is, told classes and masks."""
-        maps = one_hot(masks).to(self.device, self.dtype)
+        maps = one_hot(masks).to(self._execution_device, self.dtype)
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             if self._is_for_expert(timestep):
                 return self.unet_2(sample, timestep, maps=maps)
             asked = self.unet(sample, timestep, labels, maps=maps)
-            if guidance_scale == 1:
+            if not self.do_classifier_free_guidance:
                 return asked
             unasked = self._predict_open(sample, timestep)
-            return unasked + guidance_scale * (asked - unasked)
+            return unasked + self.guidance_scale * (asked - unasked)
 
         return predict
 
@@ -304,4 +310,4 @@ class HeartPipeline(ExpertSampling, ZooPipeline):
             raise ValueError(f"masks: expected {wanted}, got {tuple(masks.shape)}")
         if masks.is_floating_point() or masks.min() < 0 or masks.max() >= LABELS:
             raise ValueError(f"masks: expected whole labels 0 to {LABELS - 1}, got {masks.dtype} up to {masks.max()}")
-        return masks.to(self.device, torch.uint8)
+        return masks.to(self._execution_device, torch.uint8)

@@ -2,11 +2,12 @@
 
 import torch
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .diffusion import ConditionalDiffusionSampling
+from .stepwise import Stepwise
 
 
-class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):
+class LatentDiffusionPipeline(ConditionalDiffusionSampling, Stepwise, ZooPipeline):
     r"""Generates latents by reversing a diffusion and decodes them (Rombach et al., 2022, arXiv 2112.10752).
 
     The U-Net sees latents `(mean - shift_factor) * scaling_factor`, where `mean` is the mean of the encoder's
@@ -36,6 +37,7 @@ class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):
     )
     model_cpu_offload_seq = "unet->vae"
 
+    @keeps_settings
     def __init__(
         self,
         vae,
@@ -47,9 +49,6 @@ class LatentDiffusionPipeline(ConditionalDiffusionSampling, ZooPipeline):
     ):
         super().__init__()
         self.register_modules(vae=vae, unet=unet, scheduler=scheduler)
-        self.register_to_config(
-            default_steps=default_steps, default_guidance=default_guidance, pixel_spacing_mm=pixel_spacing_mm
-        )
 
     @property
     def num_channels(self) -> int:

@@ -5,11 +5,24 @@ import math
 import numpy as np
 import torch
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .sde import annealed_langevin, build_sde, noise_levels, predictor_corrector, probability_flow
+from .stepwise import Stepwise
 
 
-class ScorePipeline(ZooPipeline):
+class Interrupted(Exception):
+    """A caller's callback has set `interrupt`.
+
+    Args:
+        sample (`torch.Tensor`): As it was then.
+    """
+
+    def __init__(self, sample: torch.Tensor):
+        super().__init__()
+        self.sample = sample
+
+
+class ScorePipeline(Stepwise, ZooPipeline):
     r"""Generates images by following the score of ever less noisy images (Song et al., 2021, arXiv 2011.13456).
 
     Parameters:
@@ -43,6 +56,7 @@ class ScorePipeline(ZooPipeline):
     samplers = ("annealed_langevin", "predictor_corrector", "probability_flow")
     model_cpu_offload_seq = "unet"
 
+    @keeps_settings
     def __init__(
         self,
         unet,
@@ -58,15 +72,7 @@ class ScorePipeline(ZooPipeline):
         sde = {"name": "ve"} if sde is None else dict(sde)
         self._sde = build_sde(**sde)
         self.register_modules(unet=unet)
-        self.register_to_config(
-            sde=sde,
-            sampler=self._known_sampler(sampler),
-            default_steps=default_steps,
-            steps_per_level=steps_per_level,
-            snr=snr,
-            flow_above=flow_above,
-            pixel_spacing_mm=pixel_spacing_mm,
-        )
+        self.register_to_config(sde=sde, sampler=self._known_sampler(sampler))
 
     @property
     def sample_size(self) -> int:
@@ -106,6 +112,8 @@ class ScorePipeline(ZooPipeline):
         num_inference_steps: int | None = None,
         sampler: str | None = None,
         callback_on_step_end=None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] = ("latents",),
+        latents: torch.Tensor | None = None,
     ):
         """Generates images.
 
@@ -114,13 +122,17 @@ class ScorePipeline(ZooPipeline):
             class_labels: Must be `None`: this model knows no classes.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for what was
+                denoised, in about [-1, 1].
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             num_inference_steps (`int`, *optional*): Noise levels; more are slower and usually better.
             sampler (`str`, *optional*): One of `samplers`.
             callback_on_step_end (callable, *optional*): Called after each level, as in diffusers, with the pipeline,
                 the level's number, the σ reached and `{"latents": sample}`; the `latents` of a dict that it returns go
                 on.
+            callback_on_step_end_tensor_inputs (sequence of `str`): What that dict holds: `"latents"`, or nothing.
+            latents (`torch.Tensor` of shape `(batch_size, channels, height, width)`, *optional*): Standard normal
+                noise to start from, instead of the seed's.
 
         Returns:
             `ImagePipelineOutput` with `images`, or a tuple of them.
@@ -130,10 +142,14 @@ class ScorePipeline(ZooPipeline):
         """
         if class_labels is not None:
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
+        on_step = self._watched(callback_on_step_end, callback_on_step_end_tensor_inputs)
         generators = self._generators(generator, batch_size)
         levels = noise_levels(self._sde, self._checked_steps(num_inference_steps))
-        noise = self._noise(generators)
-        sample = self._reverse(levels[0] * noise(), levels, noise, sampler, callback_on_step_end)
+        start = self._noise(generators, self._shape, latents).to(self._execution_device, torch.float32)
+        sample = self._reverse(levels[0] * start, levels, self._noise_of(generators), sampler, on_step)
+        if output_type == "latent":
+            return self._latent_output(sample, return_dict)
+        self.maybe_free_model_hooks()
         return self._output(sample, output_type, return_dict)
 
     @torch.no_grad()
@@ -165,10 +181,11 @@ class ScorePipeline(ZooPipeline):
             raise ValueError(f"alpha_bar: expected a number between 0 and 1, got {alpha_bar}")
         sigma = ((1 - alpha_bar) / alpha_bar) ** 0.5
         levels = noise_levels(self._sde, self._checked_steps(num_inference_steps), start=sigma)
-        noise = self._noise(self._generators(generator, len(images)))
-        sample = images.to(self.device, torch.float32) * 2 - 1 + sigma * noise()
+        noise = self._noise_of(self._generators(generator, len(images)))
+        sample = images.to(self._execution_device, torch.float32) * 2 - 1 + sigma * noise()
         sample = self._reverse(sample, levels, noise, sampler)
-        return (sample / 2 + 0.5).clamp(0, 1).cpu()
+        self.maybe_free_model_hooks()
+        return self._intensities(sample)
 
     def preview(self, latents: torch.Tensor) -> np.ndarray:
         """The picture of a sample on its way from noise to image, its contrast reduced where noise exceeds the range.
@@ -182,29 +199,40 @@ class ScorePipeline(ZooPipeline):
         spread = latents.flatten(1).std(dim=1).clamp(min=1).reshape(-1, 1, 1, 1)
         return self._output(latents / spread, "np", True).images
 
-    def _reverse(self, sample: torch.Tensor, levels: list[float], noise, sampler: str | None, callback=None):
-        """Runs a sampler over the noise levels; `callback` is the call's `callback_on_step_end`."""
+    def _reverse(self, sample: torch.Tensor, levels: list[float], noise, sampler: str | None, on_step=None):
+        """Runs a sampler over the noise levels; `on_step` is `(step, sigma, sample)` → the sample to go on with."""
         sampler = self._known_sampler(sampler or self.config.sampler)
-        bar = self.progress_bar(total=len(levels) + (sampler == "annealed_langevin"))
+        self._num_timesteps, self._interrupt = len(levels) + (sampler == "annealed_langevin"), False
+        bar = self.progress_bar(total=self.num_timesteps)
 
-        def on_step(step: int, sigma: float, sample: torch.Tensor) -> torch.Tensor:
+        def after_level(step: int, sigma: float, sample: torch.Tensor) -> torch.Tensor:
             bar.update()
-            if callback is None:
-                return sample
-            return (callback(self, step, sigma, {"latents": sample}) or {}).get("latents", sample)
+            sample = sample if on_step is None else on_step(step, sigma, sample)
+            if self.interrupt:
+                raise Interrupted(sample)
+            return sample
 
         with bar:
-            if sampler == "probability_flow":
-                return probability_flow(self.unet, sample, levels, on_step)
-            if sampler == "predictor_corrector":
-                flow_above = math.inf if self.config.flow_above is None else self.config.flow_above
-                return predictor_corrector(self.unet, sample, levels, on_step, noise, self.config.snr, flow_above)
-            return annealed_langevin(self.unet, sample, levels, on_step, noise, self.config.steps_per_level)
+            try:
+                return self._run(sampler, sample, levels, noise, after_level)
+            except Interrupted as stop:
+                return stop.sample
 
-    def _noise(self, generators: list[torch.Generator]):
+    def _run(self, sampler: str, sample: torch.Tensor, levels: list[float], noise, on_step) -> torch.Tensor:
+        if sampler == "probability_flow":
+            return probability_flow(self.unet, sample, levels, on_step)
+        if sampler == "predictor_corrector":
+            flow_above = math.inf if self.config.flow_above is None else self.config.flow_above
+            return predictor_corrector(self.unet, sample, levels, on_step, noise, self.config.snr, flow_above)
+        return annealed_langevin(self.unet, sample, levels, on_step, noise, self.config.steps_per_level)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.num_channels, self.sample_size, self.sample_size
+
+    def _noise_of(self, generators: list[torch.Generator]):
         """Draws float32 noise, a row from each generator; halves would be too coarse beside a σ of 50."""
-        shape = (self.num_channels, self.sample_size, self.sample_size)
-        return lambda: self._randn(generators, shape).to(self.device)
+        return lambda: self._randn(generators, self._shape).to(self._execution_device)
 
     def _checked_steps(self, num_inference_steps: int | None) -> int:
         steps = self.config.default_steps if num_inference_steps is None else num_inference_steps

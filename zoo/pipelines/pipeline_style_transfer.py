@@ -8,7 +8,7 @@ import PIL.Image
 import torch
 from diffusers.utils import BaseOutput
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 from .style_transfer import SHIFTS, FeatureNetwork, encoder_network, stages_network, transfer
 
 CVAE_ENCODER, EFFICIENTNET = "cvae-encoder", "efficientnet-lite0"
@@ -67,11 +67,13 @@ class StyleTransferPipeline(ZooPipeline):
         ```
     """
 
-    model_cpu_offload_seq = "vae->style->feature_layers"
+    # The descent goes through the networks at every step: parts of them cannot wait elsewhere
+    _exclude_from_cpu_offload = ["vae", "style", "feature_layers"]
     _optional_components = ["feature_layers"]
     family = "style-transfer"
     projection_method = "encoder (mean) and decoder of the VAE, then styled as samples are"
 
+    @keeps_settings
     def __init__(
         self,
         vae,
@@ -88,16 +90,6 @@ class StyleTransferPipeline(ZooPipeline):
     ):
         super().__init__()
         self.register_modules(vae=vae, style=style, feature_layers=feature_layers)
-        self.register_to_config(
-            feature_network=feature_network,
-            style_weight=style_weight,
-            content_weight=content_weight,
-            learning_rate=learning_rate,
-            num_iterations=num_iterations,
-            optimizer=optimizer,
-            style_loss=style_loss,
-            pixel_spacing_mm=pixel_spacing_mm,
-        )
         self.feature_networks: dict[str, Callable[[torch.device], FeatureNetwork]] = {}
 
     @property
@@ -147,7 +139,7 @@ class StyleTransferPipeline(ZooPipeline):
         if name == EFFICIENTNET and self.feature_layers is not None:
             return stages_network(self.feature_layers)
         if name in self.feature_networks:
-            return self.feature_networks[name](self.device)
+            return self.feature_networks[name](self._execution_device)
         own = [CVAE_ENCODER] if self.feature_layers is None else [CVAE_ENCODER, EFFICIENTNET]
         *known, last = dict.fromkeys([*own, *self.feature_networks])
         expected = f"{', '.join(known)} or {last}" if known else last
@@ -170,6 +162,7 @@ class StyleTransferPipeline(ZooPipeline):
         num_iterations: int | None = None,
         optimizer: str | None = None,
         style_loss: str | None = None,
+        latents: torch.Tensor | None = None,
     ):
         """Generates images, or takes given ones, and styles them.
 
@@ -179,7 +172,8 @@ class StyleTransferPipeline(ZooPipeline):
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
                 Not used with `content_images`.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for the latents
+                that the images are made of.
             return_dict (`bool`): Whether to return a `StyleTransferOutput` or a tuple.
             content_images (`torch.Tensor` of shape `(batch_size, channels, height, width)`, *optional*): Images in
                 [0, 1], of another model for instance, to style instead of this model's own.
@@ -195,6 +189,8 @@ class StyleTransferPipeline(ZooPipeline):
             style_loss (`str`, *optional*): `"relative"`, errors of Gram matrices relative to the style's; `"gram"` or
                 `"maps"`, mean squared errors of Gram matrices or of the maps themselves with absolute weights, as in
                 study B. Maps need style images.
+            latents (`torch.Tensor` of shape `(batch_size, latent_dim)`, *optional*): Of the content images, instead of
+                those that are drawn. Not used with `content_images`.
 
         Returns:
             `StyleTransferOutput` with `images`, `content_images` and `style_indices`, or a tuple of them.
@@ -206,8 +202,10 @@ class StyleTransferPipeline(ZooPipeline):
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
         # 1. The content: one latent a sample and one pass of the decoder, or what was given
         if content_images is None:
-            latents = self._randn(self._generators(generator, batch_size), (self.latent_dimensions,))
-            content = (self.vae.decode(latents.to(self.device, self.dtype)) / 2 + 0.5).clamp(0, 1)
+            latents = self._noise(self._generators(generator, batch_size), (self.latent_dimensions,), latents)
+            if output_type == "latent":
+                return self._latent_output(latents, return_dict)
+            content = self._decoded(latents.to(self._execution_device, self.dtype))
         else:
             content = self.checked(content_images, "content_images")
         # 2. The settings
@@ -251,8 +249,8 @@ class StyleTransferPipeline(ZooPipeline):
             ValueError: If the images are not of this model's size and channels.
         """
         sets = {"content_images": content_images, "style_images": style_images}
-        content, styles = (self.vae.encode(self.checked(x, name) * 2 - 1)[0] for name, x in sets.items())
-        return torch.cdist(content.float(), styles.float()).argmin(1)
+        content, styles = (self._encoded(x, name).float() for name, x in sets.items())
+        return torch.cdist(content, styles).argmin(1)
 
     @torch.no_grad()
     def project(
@@ -267,12 +265,19 @@ class StyleTransferPipeline(ZooPipeline):
         Returns:
             `torch.Tensor` of the shape of `images`, in [0, 1].
         """
-        mean, _ = self.vae.encode(self.checked(images, "images") * 2 - 1)
-        decoded = (self.vae.decode(mean) / 2 + 0.5).clamp(0, 1)
+        decoded = self._decoded(self._encoded(images, "images"))
         return self(content_images=decoded, output_type="pt").images
 
+    def _encoded(self, images: torch.Tensor, name: str) -> torch.Tensor:
+        """Means `(n, latent_dim)` of the posteriors of images as of `checked`."""
+        return self.vae.encode((self.checked(images, name) * 2 - 1).to(self.dtype))[0]
+
+    def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
+        """Images `(n, channels, height, width)` of latents, in float32 in [0, 1]."""
+        return (self._finite(self.vae.decode(latents)).float() / 2 + 0.5).clamp(0, 1)
+
     def checked(self, images: torch.Tensor, name: str) -> torch.Tensor:
-        """Images on this model's device.
+        """Images on this model's device, in float32 whatever its type: the descent on pixels overflows in float16.
 
         Args:
             images (`torch.Tensor` of shape `(n, channels, height, width)`): In [0, 1].
@@ -292,4 +297,4 @@ class StyleTransferPipeline(ZooPipeline):
             raise ValueError(f"{name}: expected a tensor (n, {shape[0]}, {shape[1]}, {shape[2]}), got {found}")
         if not images.is_floating_point() or not 0 <= images.min() <= images.max() <= 1:
             raise ValueError(f"{name}: expected floats in [0, 1]")
-        return images.to(self.device, self.dtype)
+        return images.to(self._execution_device, torch.float32)

@@ -2,7 +2,7 @@
 
 import torch
 
-from .base import ZooPipeline
+from .base import ZooPipeline, keeps_settings
 
 
 class VAEPipeline(ZooPipeline):
@@ -27,6 +27,7 @@ class VAEPipeline(ZooPipeline):
     model_cpu_offload_seq = "vae"
     projection_method = "encoder (mean) and decoder"
 
+    @keeps_settings
     def __init__(
         self,
         vae,
@@ -36,9 +37,6 @@ class VAEPipeline(ZooPipeline):
     ):
         super().__init__()
         self.register_modules(vae=vae)
-        self.register_to_config(
-            family=family, default_temperature=default_temperature, pixel_spacing_mm=pixel_spacing_mm
-        )
 
     @property
     def family(self) -> str:
@@ -74,6 +72,7 @@ class VAEPipeline(ZooPipeline):
         output_type: str = "pil",
         return_dict: bool = True,
         temperature: float | None = None,
+        latents: torch.Tensor | None = None,
     ):
         """Generates images.
 
@@ -82,9 +81,12 @@ class VAEPipeline(ZooPipeline):
             class_labels: Must be `None`: this model knows no classes.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for the latents
+                that the images are made of.
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             temperature (`float`, *optional*): What the normal latent is multiplied by, above 0; more is more varied.
+            latents (`torch.Tensor` of shape `(batch_size, latent_dim)`, *optional*): Taken as they are, instead of
+                drawn ones.
 
         Returns:
             `ImagePipelineOutput` with `images`, or a tuple of them.
@@ -95,10 +97,15 @@ class VAEPipeline(ZooPipeline):
         if class_labels is not None:
             raise ValueError("class_labels: expected None, this model is not conditional on a class")
         # 1. One latent a sample, from the prior
-        latents = self._randn(self._generators(generator, batch_size), (self.latent_dimensions,))
-        latents = self._temperature(temperature) * latents
+        if latents is not None and temperature is not None:
+            raise ValueError("temperature: expected without latents, which are taken as they are")
+        noise = self._noise(self._generators(generator, batch_size), (self.latent_dimensions,), latents)
+        latents = self._temperature(temperature) * noise if latents is None else noise
+        if output_type == "latent":
+            return self._latent_output(latents, return_dict)
         # 2. One pass of the decoder
-        images = self.vae.decode(latents.to(self.device, self.dtype))
+        images = self.vae.decode(latents.to(self._execution_device, self.dtype))
+        self.maybe_free_model_hooks()
         # 3. To the output type
         return self._output(images, output_type, return_dict)
 
@@ -115,5 +122,7 @@ class VAEPipeline(ZooPipeline):
         Returns:
             `torch.Tensor` of the shape of `images`, in [0, 1].
         """
-        mean, _ = self.vae.encode(images.to(self.device, self.dtype) * 2 - 1)
-        return (self.vae.decode(mean).float() / 2 + 0.5).clamp(0, 1).cpu()
+        mean, _ = self.vae.encode(images.to(self._execution_device, self.dtype) * 2 - 1)
+        decoded = self.vae.decode(mean)
+        self.maybe_free_model_hooks()
+        return self._intensities(decoded)

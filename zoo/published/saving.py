@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import shutil
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from zoo.errors import ZooError
 from zoo.files import atomic_folder
 from zoo.published import layout
-from zoo.published.loading import find_folder, load_pipeline
+from zoo.published.loading import Weights, find_folder, load_pipeline, variant_files
 
 
 class PublishedPipelineMixin:
@@ -25,39 +26,67 @@ class PublishedPipelineMixin:
     def save_pretrained(
         self,
         save_directory: str | os.PathLike,
-        *,
-        torch_dtype: torch.dtype | None = None,
         safe_serialization: bool = True,
         variant: str | None = None,
+        max_shard_size: int | str | None = None,
+        push_to_hub: bool = False,
+        *,
+        torch_dtype: torch.dtype | None = None,
+        **repo,
     ) -> None:
         """Writes the model as a fresh folder, which is whole or absent.
 
         Args:
             save_directory (`str` or `os.PathLike`): The folder. What an earlier model left there is replaced, its
                 metrics and card included, since they do not describe the new weights.
+            safe_serialization (`bool`, defaults to `True`): Only safetensors are written; `False` is refused.
+            variant (`str`, *optional*): Names the files of the weights, such as `"fp16"`. They are added to an earlier
+                model of this class, whose own weights, metrics and card stay.
+            max_shard_size (`int` or `str`, *optional*): Size above which weights are split into files, such as `"5GB"`.
+            push_to_hub (`bool`, defaults to `False`): Whether to push the folder to the Hub then.
             torch_dtype (`torch.dtype`, *optional*): Floating point type of the stored weights, for instance
                 `torch.float16` for half the size; the pipeline itself stays as it is.
-            safe_serialization (`bool`, defaults to `True`): Only safetensors are written; `False` is refused.
-            variant (`str`, *optional*): Refused: a folder holds one set of weights.
+            repo: Of the push, as in diffusers: `repo_id` (by default the folder's name), `private`, `token`,
+                `commit_message`, `create_pr`.
 
         Raises:
             ZooError: If the folder holds something else than a model, or a weight does not fit into `torch_dtype`.
         """
         if not safe_serialization:
             raise ZooError("safe_serialization: expected True, weights are stored as safetensors only")
-        if variant is not None:
-            raise ZooError("variant: expected None, a folder holds one set of weights; torch_dtype sets their type")
+        if unknown := set(repo) - {"repo_id", "private", "token", "commit_message", "create_pr"}:
+            raise ZooError(f"{min(unknown)}: unknown argument of save_pretrained")
         target = Path(save_directory).resolve()
         if target.is_file() or (
             target.exists() and any(target.iterdir()) and not (target / layout.INDEX_FILE).is_file()
         ):
             raise ZooError(f"{save_directory}: expected a new or empty folder, or one with an earlier model")
+        earlier = variant is not None and (target / layout.INDEX_FILE).is_file()
+        if earlier and layout.pipeline_name(layout.read_index(target)) != layout.published_name(type(self)):
+            raise ZooError(f"{save_directory}: variant: expected an earlier model of class {type(self).__name__}")
         with atomic_folder(target) as folder:
-            super().save_pretrained(folder)
+            if earlier:
+                shutil.copytree(target, folder, dirs_exist_ok=True)
+            super().save_pretrained(folder, variant=variant, max_shard_size=max_shard_size)
             if torch_dtype is not None:
-                for file in folder.rglob("*.safetensors"):
+                for file in variant_files(folder, variant) if variant else folder.rglob("*.safetensors"):
                     cast_weights(file, torch_dtype)
+                for file in folder.rglob("*.safetensors.index*.json"):
+                    _tell_size(file)
             self._make_self_contained(folder)
+        if push_to_hub:
+            self._push(target, **repo)
+
+    def _push(self, folder: Path, repo_id=None, private=None, token=None, commit_message=None, create_pr=False) -> None:
+        """Pushes a saved folder, with diffusers' card if it has none."""
+        from diffusers.utils.hub_utils import load_or_create_model_card, populate_model_card
+        from huggingface_hub import create_repo
+
+        repo_id = create_repo(repo_id or folder.name, private=private, token=token, exist_ok=True).repo_id
+        if not (folder / "README.md").exists():
+            card = load_or_create_model_card(repo_id, token=token, is_pipeline=True)
+            populate_model_card(card).save(folder / "README.md")
+        self._upload_folder(folder, repo_id, token=token, commit_message=commit_message, create_pr=create_pr)
 
     def _make_self_contained(self, folder: Path) -> None:
         """Adds the source files of our own classes, and names these files in the index."""
@@ -91,7 +120,16 @@ class PublishedPipelineMixin:
         *,
         revision: str | None = None,
         token: str | None = None,
+        cache_dir: str | os.PathLike | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        dtype: torch.dtype | dict[str, torch.dtype] | None = None,
         torch_dtype: torch.dtype | None = None,
+        variant: str | None = None,
+        device_map: str | None = None,
+        low_cpu_mem_usage: bool | None = None,
+        use_safetensors: bool | None = None,
+        trust_remote_code: bool = False,
         **arguments,
     ):
         """Loads a published model by this class, in eval mode; no code of its repo is downloaded or run.
@@ -100,14 +138,22 @@ class PublishedPipelineMixin:
             pretrained_model_name_or_path (`str` or `os.PathLike`): A folder, or a repo id on the Hub.
             revision (`str`, *optional*): Branch, tag or commit of the repo.
             token (`str`, *optional*): For a private repo; the one of the environment or of `hf auth login` otherwise.
-            torch_dtype (`torch.dtype`, *optional*): Type of the weights in memory; float32 otherwise.
+            cache_dir, local_files_only, force_download: As in diffusers.
+            dtype, variant, device_map, low_cpu_mem_usage: As of [`~zoo.published.loading.Weights`].
+            torch_dtype (`torch.dtype`, *optional*): The older name of `dtype`.
+            use_safetensors (`bool`, *optional*): Weights are read from safetensors alone; `False` is refused.
+            trust_remote_code (`bool`): Of no effect: no code of the repo is run, whatever it says.
             arguments: Components or arguments of the pipeline to use instead of the stored ones.
 
         Raises:
             ZooError: If there is no such model, or it is incomplete; the message names the file.
         """
-        folder = find_folder(pretrained_model_name_or_path, revision, token)
-        return load_pipeline(cls, folder, torch_dtype, arguments)
+        if use_safetensors is False:
+            raise ZooError("use_safetensors: expected True, nothing is unpickled")
+        cache = {"cache_dir": cache_dir, "local_files_only": local_files_only, "force_download": force_download}
+        folder = find_folder(pretrained_model_name_or_path, revision, token, **cache)
+        weights = Weights(torch_dtype if dtype is None else dtype, variant, device_map, low_cpu_mem_usage)
+        return load_pipeline(cls, folder, weights, arguments)
 
 
 def cast_weights(file: Path, dtype: torch.dtype) -> None:
@@ -123,6 +169,14 @@ def cast_weights(file: Path, dtype: torch.dtype) -> None:
             if tensor.isfinite().all() and not tensors[name].isfinite().all():
                 raise ZooError(f"{name}: a weight is too large for {dtype}")
     save_file(tensors, file, metadata={"format": "pt"})
+
+
+def _tell_size(index_file: Path) -> None:
+    """Corrects the size in bytes that the index of split weights tells, once they have another type."""
+    index = json.loads(index_file.read_text())
+    files = [load_file(index_file.parent / name).values() for name in set(index["weight_map"].values())]
+    index["metadata"]["total_size"] = sum(tensor.nbytes for tensors in files for tensor in tensors)
+    layout.write_json(index_file, index)
 
 
 def save_network(network, folder: Path, dtype) -> None:

@@ -91,7 +91,8 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
     @property
     def open_labels(self) -> torch.Tensor:
         """The label row that leaves every condition open: `(num_conditions,)` integers, one number of classes each."""
-        return torch.tensor([table.num_embeddings - 1 for table in self.embeddings], device=self.device)
+        labels = torch.tensor([table.num_embeddings - 1 for table in self.embeddings])
+        return labels if self.device.type == "meta" else labels.to(self.device)  # meta: the weights wait elsewhere
 
     def forward(self, latents: torch.Tensor, class_labels: torch.Tensor | None = None) -> torch.Tensor:
         """Generates images.
@@ -105,7 +106,7 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
             `torch.Tensor` of shape `(batch_size, out_channels, sample_size, sample_size)` in [-1, 1].
         """
         if class_labels is None:
-            class_labels = self.open_labels.expand(len(latents), -1)
+            class_labels = self.open_labels.to(latents.device).expand(len(latents), -1)
         embedding = sum(table(class_labels[:, column]) for column, table in enumerate(self.embeddings))
         return self.layers(self.first(torch.cat([latents, embedding], dim=1)))
 

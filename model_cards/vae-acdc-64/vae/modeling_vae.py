@@ -3,6 +3,7 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
 
@@ -37,6 +38,7 @@ class DenseVAE(ModelMixin, ConfigMixin):
             nn.Unflatten(1, (channels, sample_size, sample_size)),
         )
 
+    @apply_forward_hook
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The posterior of each image.
 
@@ -49,6 +51,7 @@ class DenseVAE(ModelMixin, ConfigMixin):
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         return mean, logvar.clamp(-30, 20)  # exp stays finite
 
+    @apply_forward_hook
     def decode_logits(self, latents: torch.Tensor) -> torch.Tensor:
         """The image of each latent as `(batch_size, channels, sample_size, sample_size)` logits."""
         return self.decoder(latents)

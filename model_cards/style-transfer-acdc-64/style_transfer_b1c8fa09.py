@@ -1,5 +1,6 @@
 """Style transfer by descent on the pixels (Gatys et al., 2016, doi 10.1109/CVPR.2016.265)."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,10 +16,19 @@ SMOOTHING = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # the binomial kernel,
 # What the style is told by, and whether the weights count as they are or by their ratio alone
 STYLE_LOSSES = ("relative", "gram", "maps")
 KERAS_EPSILON = 1e-7  # of Adam, in which absolute weights count
+HALVES = (torch.float16, torch.bfloat16)
+
+
+def _whole(numbers: torch.Tensor) -> torch.Tensor:
+    """Numbers in float32 at least."""
+    return numbers.float() if numbers.dtype in HALVES else numbers
 
 
 class FeatureNetwork:
     """A chain of layers, whose outputs at some places images are compared in.
+
+    It runs in float32 at least: sums of squares of feature maps overflow in half precision. Layers of half precision
+    are copied for it.
 
     Args:
         layers (sequence of `nn.Module`): Run one after the other; in eval mode.
@@ -35,12 +45,14 @@ class FeatureNetwork:
         prepare: Callable[[torch.Tensor], torch.Tensor],
     ):
         self.style_taps, self.content_taps = tuple(style_taps), tuple(content_taps)
-        self.layers = list(layers)[: max(self.style_taps + self.content_taps) + 1]  # what lies behind is not needed
+        needed = list(layers)[: max(self.style_taps + self.content_taps) + 1]  # what lies behind is not
+        halves = [any(weight.dtype in HALVES for weight in layer.parameters()) for layer in needed]
+        self.layers = [copy.deepcopy(x).float() if half else x for x, half in zip(needed, halves, strict=True)]
         self.prepare = prepare
 
     def __call__(self, images: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The style maps and the content maps of images `(n, channels, height, width)` in [0, 1]."""
-        output, maps = self.prepare(images), {}
+        output, maps = self.prepare(_whole(images)), {}
         for index, layer in enumerate(self.layers):
             output = layer(output)
             if index in self.style_taps or index in self.content_taps:
@@ -234,8 +246,8 @@ def transfer(
     if style_loss != "relative" and optimizer == "adam":
         descent["eps"] = KERAS_EPSILON
     found = []
-    for index, image in enumerate(content_images.split(1)):
-        own = [target[index if len(target) > 1 else 0][None] for target in style]
+    for index, image in enumerate(_whole(content_images).split(1)):
+        own = [_whole(target[index if len(target) > 1 else 0][None]) for target in style]
         steps = _Descent(network, image, own, style_loss, weights, scale)
         found.append(steps.run(OPTIMIZERS[optimizer], descent, num_iterations))
     images, style_losses, content_losses = zip(*found, strict=True)
