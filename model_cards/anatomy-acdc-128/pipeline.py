@@ -4,13 +4,14 @@ import numpy as np
 import torch
 
 from .anatomy_a8d95588 import mask_of_distances, settled
-from .base_3e7f4e0e import ZooPipeline
-from .diffusion_652744f7 import ConditionalDiffusionSampling
+from .base_2bfdd39e import ZooPipeline, keeps_settings
+from .diffusion_62a49c2c import ConditionalDiffusionSampling
 from .label_maps_7c786e0a import HeartOutput, interpolated, mask_output
-from .quantities_5009c7b8 import as_dicts, asked_quantities, told
+from .quantities_c95f9c7a import as_dicts, asked_quantities, told
+from .stepwise_7e334125 import Stepwise
 
 
-class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
+class AnatomyPipeline(ConditionalDiffusionSampling, Stepwise, ZooPipeline):
     r"""Draws label maps (right ventricle, myocardium, left ventricle) by reversing a diffusion of their distance maps.
 
     Signed distances to the borders are smooth, so that a coarse grid holds them to a fraction of a millimetre, and two
@@ -39,6 +40,7 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
     measured_by = ("cost", "control")  # the groups of the protocol that label maps have
     model_cpu_offload_seq = "unet"
 
+    @keeps_settings
     def __init__(
         self,
         unet,
@@ -50,12 +52,6 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
     ):
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(
-            mask_size=mask_size,
-            default_steps=default_steps,
-            default_guidance=default_guidance,
-            pixel_spacing_mm=pixel_spacing_mm,
-        )
 
     @property
     def sample_size(self) -> int:
@@ -88,6 +84,8 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         callback_on_step_end=None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] = ("latents",),
+        latents: torch.Tensor | None = None,
         **asked,
     ):
         """Draws label maps.
@@ -97,12 +95,16 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
             class_labels (`str`, `int` or a list of them, *optional*): Class of the first condition (pathology) by name
                 or index. `None` draws it with the frequencies of the training images, `"any"` leaves it open.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
-            output_type (`str`): `"pil"`, `"np"` or `"pt"`, of images and masks.
+            output_type (`str`): `"pil"`, `"np"` or `"pt"`, of images and masks; or `"latent"` for the distance maps,
+                `(batch_size, *sample_shape)`.
             return_dict (`bool`): Whether to return a `HeartOutput` or the tuple of its images and masks.
             num_inference_steps (`int`, *optional*): Sampling steps.
             guidance_scale (`float`, *optional*): Strength of classifier-free guidance (Ho & Salimans, 2022, arXiv
                 2207.12598, with scale = 1 + w): 1 is none.
             callback_on_step_end (callable, *optional*): As in diffusers.
+            callback_on_step_end_tensor_inputs (sequence of `str`): What that dict holds: `"latents"`, or nothing.
+            latents (`torch.Tensor` of shape `(batch_size, *sample_shape)`, *optional*): Standard normal noise to start
+                from, instead of the seed's.
             asked: The further conditions by their names, such as `phase="ES"`, and quantities in their units, such as
                 `wall_thickness_mm=15`, one or a list with one a sample; a quantity not named is left open.
 
@@ -112,15 +114,20 @@ class AnatomyPipeline(ConditionalDiffusionSampling, ZooPipeline):
         Raises:
             ValueError: If a condition, class or quantity is unknown, or a value lies outside the training range.
         """
+        on_step = self._watched(callback_on_step_end, callback_on_step_end_tensor_inputs)
         generators = self._generators(generator, batch_size)
-        scale = self.config.default_guidance if guidance_scale is None else guidance_scale
+        self._guidance_scale = self.config.default_guidance if guidance_scale is None else guidance_scale
         # 1. Classes, quantities and noise of each sample
         quantities, conditions = asked_quantities(asked, self.quantities, batch_size)
         labels = self.draw_labels(class_labels, conditions, generators)
-        maps = self._start(generators, num_inference_steps)
+        maps = self._start(generators, num_inference_steps, latents)
         # 2. From noise to distances, and to labels
-        predict = told(self.unet, labels, quantities.to(self.device), scale)
-        maps = self._reverse(maps, generators, predict, callback_on_step_end)
+        asked_now = quantities.to(self._execution_device)
+        predict = told(self.unet, labels, asked_now, lambda: self.guidance_scale)
+        maps = self._reverse(maps, generators, predict, on_step)
+        if output_type == "latent":
+            return self._latent_output(maps, return_dict)
+        self.maybe_free_model_hooks()
         spacing = self.config.pixel_spacing_mm
         drawn = zip(interpolated(maps, self.sample_size), as_dicts(quantities, self.quantities), strict=True)
         masks = np.stack([mask_of_distances(settled(each, asked, spacing)) for each, asked in drawn])

@@ -1,6 +1,9 @@
 """What every pipeline of the zoo shares: seeds, class names and output types. It is published beside each pipeline."""
 
+import functools
 import hashlib
+import inspect
+import weakref
 
 import numpy as np
 import torch
@@ -29,8 +32,42 @@ def sample_generators(seed: int, indices) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1) for digest in digests]
 
 
+_LAST = weakref.WeakKeyDictionary()
+"""By the first network of a pipeline and the pipeline's class: all its networks, and its settings."""
+
+
+def keeps_settings(init):
+    """Registers the arguments of an `__init__` in the config, and lets `cls(**pipe.components)` keep them.
+
+    An argument that is no component, and that a call leaves out, is what the last pipeline of this class of the very
+    same networks had, or else its default. diffusers drops it: an InfoGAN would lose its codes without a word.
+    """
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def registering(self, *args, **kwargs):
+        given = dict(signature.bind(self, *args, **kwargs).arguments)
+        given.pop("self", None)
+        components, settings = self._get_signature_keys(self)
+        networks = [part for name in components if isinstance(part := given.get(name), torch.nn.Module)]
+        known, last = _LAST.get(networks[0], {}).get(type(self), ([], {})) if networks else ([], {})
+        if [network() for network in known] == networks:
+            given = last | given
+        defaults = {name: signature.parameters[name].default for name in settings}
+        init(self, **(defaults | given))
+        whole = {name: (defaults | given)[name] for name in defaults if name not in self.config}
+        self.register_to_config(**whole)
+
+    return registering
+
+
 class ZooPipeline(*_MIXINS, DiffusionPipeline):
     """Base of the zoo's pipelines. A subclass says how images are made; this class turns seeds and names into tensors.
+
+    One generator and a list of generators differ on purpose. From one a seed is drawn, of which each sample gets a
+    generator of its own, so that sample *i* depends on the seed and on *i* alone, whatever the batch size: the first
+    four of eight samples are the four of a batch of four. A list is taken as it is, one generator a sample, so that
+    `[generator]` gives another image than `generator`; `sample_generators` makes the list that continues a batch.
 
     Class attributes:
         family (`str`): The short name of the method, as it stands in the results table.
@@ -56,6 +93,23 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
         configs = (getattr(component, "config", {}) for component in self.components.values())
         return next((config for config in configs if "conditions" in config), {})
 
+    def register_to_config(self, **settings) -> None:
+        """As in diffusers; `keeps_settings` finds them again."""
+        super().register_to_config(**settings)
+        components, names = self._get_signature_keys(self)
+        networks = [part for name in components if isinstance(part := vars(self).get(name), torch.nn.Module)]
+        if networks:
+            kept = {name: self.config[name] for name in names if name in self.config}
+            _LAST.setdefault(networks[0], {})[type(self)] = ([weakref.ref(network) for network in networks], kept)
+
+    @classmethod
+    def from_pipe(cls, pipeline, **kwargs):
+        """As in diffusers, of any pipeline with the same components; settings that this class knows too go over."""
+        expected, _ = cls._get_signature_keys(cls)
+        # Named, since diffusers would hand on those alone whose classes are annotated; here a class may be loaded twice
+        shared = {name: part for name, part in pipeline.components.items() if name in expected}
+        return super().from_pipe(pipeline, **(shared | kwargs))
+
     @property
     def default_settings(self) -> dict:
         """The sampling settings that a call without arguments uses."""
@@ -66,7 +120,7 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
         return 1
 
     def _generators(self, generator, batch_size: int) -> list[torch.Generator]:
-        """One CPU generator a sample from what the caller gave: nothing, one generator or a list of them.
+        """One CPU generator a sample from what the caller gave: nothing, one, or a list, taken as it is.
 
         Raises:
             ValueError: If `batch_size` is not positive or a list has another length.
@@ -97,6 +151,21 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
     def _randn(generators: list[torch.Generator], shape: tuple[int, ...]) -> torch.Tensor:
         """`(len(generators), *shape)` standard normal float32 numbers on the CPU, a row from each generator."""
         return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+
+    def _noise(self, generators: list[torch.Generator], shape: tuple[int, ...], latents=None) -> torch.Tensor:
+        """The standard normal numbers that sampling starts from, `(len(generators), *shape)`.
+
+        They are drawn even if the caller gives them, so that what is drawn afterwards does not depend on that.
+
+        Raises:
+            ValueError: If `latents` are of another shape.
+        """
+        drawn = self._randn(generators, shape)
+        if latents is None:
+            return drawn
+        if tuple(latents.shape) != tuple(drawn.shape):
+            raise ValueError(f"latents: expected {tuple(drawn.shape)}, got {tuple(latents.shape)}")
+        return latents
 
     @staticmethod
     def _label_indices(labels, name: str, names: list[str], batch_size: int) -> list[int]:
@@ -157,7 +226,25 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
             else:
                 indices = torch.tensor(self._label_indices(asked, name, classes, len(generators)))
             labels[:, column] = indices
-        return labels.to(self.device)
+        return labels.to(self._execution_device)
+
+    def _finite(self, numbers: torch.Tensor) -> torch.Tensor:
+        """The numbers themselves.
+
+        Raises:
+            ValueError: If one is not finite, as where a network overflows in half precision.
+        """
+        if not numbers.isfinite().all():
+            raise ValueError(f"dtype: the networks overflow in {self.dtype}, expected torch.float32")
+        return numbers
+
+    def _intensities(self, images: torch.Tensor) -> torch.Tensor:
+        """Images in [-1, 1] as float32 in [0, 1] on the CPU: the one way by which pictures leave a pipeline.
+
+        Raises:
+            ValueError: If a number is not finite.
+        """
+        return (self._finite(images).float() / 2 + 0.5).clamp(0, 1).cpu()
 
     def _output(self, images: torch.Tensor, output_type: str, return_dict: bool):
         """Wraps images in [-1, 1] in the output type that was asked for.
@@ -169,13 +256,19 @@ class ZooPipeline(*_MIXINS, DiffusionPipeline):
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
 
         Raises:
-            ValueError: If `output_type` is none of the three.
+            ValueError: If `output_type` is none of the three, or a number is not finite.
         """
-        images = (images.float() / 2 + 0.5).clamp(0, 1).cpu()
+        images = self._intensities(images)
         if output_type == "np":
             images = images.permute(0, 2, 3, 1).numpy()
         elif output_type == "pil":
             images = self.numpy_to_pil(images.permute(0, 2, 3, 1).numpy())
         elif output_type != "pt":
-            raise ValueError(f'output_type: expected "pil", "np" or "pt", got {output_type!r}')
+            raise ValueError(f'output_type: expected "pil", "np", "pt" or "latent", got {output_type!r}')
         return ImagePipelineOutput(images=images) if return_dict else (images,)
+
+    def _latent_output(self, latents: torch.Tensor, return_dict: bool):
+        """What output type `"latent"` gives: the latents as they are."""
+        self.maybe_free_model_hooks()
+        latents = self._finite(latents)
+        return ImagePipelineOutput(images=latents) if return_dict else (latents,)

@@ -40,21 +40,23 @@ def as_dicts(quantities: torch.Tensor, known: dict) -> list[dict[str, float]]:
     return [{name: value for name, value in zip(known, row, strict=True) if value == value} for row in rows]
 
 
-def told(network, labels: torch.Tensor, quantities: torch.Tensor, guidance_scale: float):
+def told(network, labels: torch.Tensor, quantities: torch.Tensor, guidance_scale):
     """The prediction of a network that is told classes and quantities, `(sample, timestep)` → its output.
 
     Args:
         network ([`ConditionalUNet2DModel`]): With quantities.
         labels (`torch.Tensor` of shape `(batch_size, num_conditions)`): Class indices.
         quantities (`torch.Tensor` of shape `(batch_size, num_quantities)`): NaN where one is left open.
-        guidance_scale (`float`): Of classifier-free guidance (Ho & Salimans, 2022, arXiv 2207.12598); 1 is none.
+        guidance_scale (callable): `()` → that of the step, of classifier-free guidance (Ho & Salimans, 2022, arXiv
+            2207.12598); 1 is none.
     """
 
     def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        asked = network(sample, timestep, labels, quantities)
-        if guidance_scale == 1:
+        asked = network(sample, timestep, labels, quantities).sample
+        scale = guidance_scale()
+        if scale == 1:
             return asked
-        unasked = network(sample, timestep)
-        return unasked + guidance_scale * (asked - unasked)
+        unasked = network(sample, timestep).sample
+        return unasked + scale * (asked - unasked)
 
     return predict

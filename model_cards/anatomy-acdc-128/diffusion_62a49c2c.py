@@ -9,7 +9,8 @@ import torch
 class DiffusionSampling:
     """From noise to image by a scheduler of diffusers, and projections by the same way.
 
-    Goes before `ZooPipeline` in the bases of a pipeline that has `unet`, `scheduler` and `default_steps` in its config.
+    Goes before `Stepwise` and `ZooPipeline` in the bases of a pipeline that has `unet`, `scheduler` and, in its
+    config, `default_steps`.
     """
 
     family = "ddpm"
@@ -68,7 +69,7 @@ class DiffusionSampling:
         return sample
 
     def _reverse(
-        self, sample: torch.Tensor, generators: list[torch.Generator], predict, callback=None, scheduler=None
+        self, sample: torch.Tensor, generators: list[torch.Generator], predict, on_step=None, scheduler=None
     ) -> torch.Tensor:
         """Runs a scheduler over its timesteps, from noise to image.
 
@@ -76,33 +77,47 @@ class DiffusionSampling:
             sample (`torch.Tensor` of shape `(batch_size, *sample_shape)`): At the first timestep's noise.
             generators (`list[torch.Generator]`): For schedulers that add noise at each step.
             predict (callable): `(sample, timestep)` → the network's prediction.
-            callback (callable, *optional*): The call's `callback_on_step_end`.
+            on_step (callable, *optional*): `(step, timestep, sample)` → the sample to go on with, after each step.
             scheduler (`SchedulerMixin`, *optional*): Whose timesteps are set; the pipeline's `scheduler` by default.
         """
         scheduler = scheduler or self.scheduler
         takes_noise = "generator" in inspect.signature(scheduler.step).parameters
         noise = {"generator": generators} if takes_noise else {}
+        self._num_timesteps, self._interrupt = len(scheduler.timesteps), False
         for step, timestep in enumerate(self.progress_bar(scheduler.timesteps)):
+            if self.interrupt:
+                break
             scaled = scheduler.scale_model_input(sample, timestep)
             sample = scheduler.step(predict(scaled, timestep), timestep, sample, **noise).prev_sample
-            if callback is not None:
-                sample = (callback(self, step, timestep, {"latents": sample}) or {}).get("latents", sample)
-        return sample
+            if on_step is not None:
+                sample = on_step(step, timestep, sample)
+        return self._finite(sample)  # a mask made of it would not show
 
-    def _start(self, generators: list[torch.Generator], num_inference_steps: int | None) -> torch.Tensor:
-        """Sets the timesteps and draws the noise that the reverse process starts from.
+    def _start(
+        self, generators: list[torch.Generator], num_inference_steps: int | None, latents: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Sets the timesteps and draws the noise that the reverse process starts from, or takes the caller's.
 
         Raises:
-            ValueError: If `num_inference_steps` is out of range.
+            ValueError: If `num_inference_steps` is out of range, or `latents` are of another shape.
         """
         steps, most = self.default_steps, self.scheduler.config.num_train_timesteps
         if num_inference_steps is not None:
             steps = num_inference_steps
         if not 1 <= steps <= most:
             raise ValueError(f"num_inference_steps: expected 1 to {most}, got {steps}")
-        self.scheduler.set_timesteps(steps, device=self.device)
-        noise = self._randn(generators, self.sample_shape)
-        return noise.to(self.device, self.dtype) * self.scheduler.init_noise_sigma
+        device = self._execution_device
+        self.scheduler.set_timesteps(steps, device=device)
+        noise = self._noise(generators, self.sample_shape, latents)
+        return noise.to(device, self.dtype) * self.scheduler.init_noise_sigma
+
+    def _finish(self, sample: torch.Tensor, output_type: str, return_dict: bool):
+        """The output of a call that has denoised a sample."""
+        if output_type == "latent":
+            return self._latent_output(sample, return_dict)
+        images = self._decode(sample)
+        self.maybe_free_model_hooks()
+        return self._output(images, output_type, return_dict)
 
     @torch.no_grad()
     def project(
@@ -129,16 +144,18 @@ class DiffusionSampling:
         """
         # 1. The steps from ᾱ to the image
         timesteps = self._timesteps_below(alpha_bar, num_inference_steps)
-        self.scheduler.set_timesteps(timesteps=timesteps, device=self.device)
+        device = self._execution_device
+        self.scheduler.set_timesteps(timesteps=timesteps, device=device)
         # 2. Noise the images
         generators = self._generators(generator, len(images))
-        noise = self._randn(generators, self.sample_shape).to(self.device, self.dtype)
+        noise = self._randn(generators, self.sample_shape).to(device, self.dtype)
         signal = self.scheduler.alphas_cumprod[timesteps[0]].item()
-        clean = self._encode(images.to(self.device, self.dtype) * 2 - 1)
+        clean = self._encode(images.to(device, self.dtype) * 2 - 1)
         sample = signal**0.5 * clean + (1 - signal) ** 0.5 * noise
         # 3. Denoise them
         sample = self._decode(self._reverse(sample, generators, self._predict_open))
-        return (sample.float() / 2 + 0.5).clamp(0, 1).cpu()
+        self.maybe_free_model_hooks()
+        return self._intensities(sample)
 
     def _timesteps_below(self, alpha_bar: float, num_inference_steps: int | None) -> list[int]:
         """The training step whose ᾱ is nearest, and evenly spaced ones from there to the image, which is left out.
@@ -208,6 +225,8 @@ class ConditionalDiffusionSampling(DiffusionSampling):
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         callback_on_step_end=None,
+        callback_on_step_end_tensor_inputs: tuple[str, ...] = ("latents",),
+        latents: torch.Tensor | None = None,
         **conditions,
     ):
         """Generates images.
@@ -218,13 +237,17 @@ class ConditionalDiffusionSampling(DiffusionSampling):
                 or index. `None` draws it with the frequencies of the training images, `"any"` leaves it open.
             generator (`torch.Generator` or a list of them, *optional*): The seed. Sample *i* depends on it and on *i*.
             output_type (`str`): `"pil"`, `"np"` for `(batch_size, height, width, channels)` or `"pt"` for
-                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1].
+                `(batch_size, channels, height, width)`, the arrays in float32 in [0, 1]; or `"latent"` for what was
+                denoised, `(batch_size, *sample_shape)`, before it is decoded.
             return_dict (`bool`): Whether to return an `ImagePipelineOutput` or a tuple.
             num_inference_steps (`int`, *optional*): Sampling steps; more are slower and usually better.
             guidance_scale (`float`, *optional*): Strength of classifier-free guidance (Ho & Salimans, 2022, arXiv
                 2207.12598, with scale = 1 + w): 1 is none, 0 ignores the classes.
             callback_on_step_end (callable, *optional*): Called after each step, as in diffusers, with the pipeline, the
                 step's number, its timestep and `{"latents": sample}`; the `latents` of a dict that it returns go on.
+            callback_on_step_end_tensor_inputs (sequence of `str`): What that dict holds: `"latents"`, or nothing.
+            latents (`torch.Tensor` of shape `(batch_size, *sample_shape)`, *optional*): Standard normal noise to start
+                from, instead of the seed's.
             conditions: The further conditions by their names, like `class_labels`: `phase="ES"`, `slice_level="mid"`.
 
         Returns:
@@ -233,24 +256,25 @@ class ConditionalDiffusionSampling(DiffusionSampling):
         Raises:
             ValueError: If a condition or class is unknown, or an argument is out of its range.
         """
+        on_step = self._watched(callback_on_step_end, callback_on_step_end_tensor_inputs)
         generators = self._generators(generator, batch_size)
-        scale = self.config.default_guidance if guidance_scale is None else guidance_scale
+        self._guidance_scale = self.config.default_guidance if guidance_scale is None else guidance_scale
         # 1. Classes and noise of each sample
         labels = self.draw_labels(class_labels, conditions, generators)
-        sample = self._start(generators, num_inference_steps)
-        open_labels = self.unet.open_labels.expand(batch_size, -1)
+        sample = self._start(generators, num_inference_steps, latents)
+        open_labels = labels.new_tensor([len(names) for names in self.class_names.values()]).expand(batch_size, -1)
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-            if scale == 1:
-                return self.unet(sample, timestep, labels)
-            both = self.unet(torch.cat([sample] * 2), timestep, torch.cat([labels, open_labels]))
+            if not self.do_classifier_free_guidance:
+                return self.unet(sample, timestep, labels).sample
+            both = self.unet(torch.cat([sample] * 2), timestep, torch.cat([labels, open_labels])).sample
             asked, unasked = both.chunk(2)
-            return unasked + scale * (asked - unasked)
+            return unasked + self.guidance_scale * (asked - unasked)
 
         # 2. From noise to image
-        sample = self._reverse(sample, generators, predict, callback_on_step_end)
+        sample = self._reverse(sample, generators, predict, on_step)
         # 3. To the output type
-        return self._output(self._decode(sample), output_type, return_dict)
+        return self._finish(sample, output_type, return_dict)
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        return self.unet(sample, timestep)
+        return self.unet(sample, timestep).sample
