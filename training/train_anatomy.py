@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     def loss_of(network, maps, labels, quantities, noise, timesteps) -> torch.Tensor:
         """Mean squared error of the velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
         clean = (maps / LIMIT_MM).clamp(-1, 1)
-        predicted = network(noising.add_noise(clean, noise, timesteps), timesteps, labels, quantities)
+        predicted = network(noising.add_noise(clean, noise, timesteps), timesteps, labels, quantities).sample
         return (predicted.float() - noising.get_velocity(clean, noise, timesteps)).square().mean((1, 2, 3))
 
     def build_pipeline() -> AnatomyPipeline:

@@ -103,7 +103,7 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
     else:
         target = scheduler.get_velocity(images, noise, timesteps)
     prediction = model(noisy, timesteps, labels if labels.shape[1] else None)
-    prediction = getattr(prediction, "sample", prediction)  # a plain UNet2DModel wraps it
+    prediction = getattr(prediction, "sample", prediction)  # a network wraps it
     error = (prediction.float() - target).square().mean(dim=(2, 3))  # (b, c)
     if masks:
         noise_share = 1 - scheduler.alphas_cumprod.to(error)[timesteps]  # (b,)

@@ -270,6 +270,7 @@ def main(arguments: list[str] | None = None) -> None:
                     inputs.append(torch.where(left_open, run.accelerator.unwrap_model(generator).open_labels, labels))
                 with run.accelerator.autocast(), torch.set_grad_enabled(trains_generator):
                     fake = generator(*inputs)
+                    fake = getattr(fake, "sample", fake)  # a network may return the images themselves
 
                 # Discriminator: real images up, generated ones down
                 real, seen = (diff_augment(images, recipe.diffaugment, run.draw) for images in (real, fake.detach()))

@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     def loss_of(network, pairs, labels, noise, timesteps) -> torch.Tensor:
         """Mean squared error of the image's velocity (Salimans & Ho, 2022, arXiv 2202.00512), `(batch_size,)`."""
         images, maps = pairs[:, :-LABELS], pairs[:, -LABELS:]
-        predicted = network(noising.add_noise(images, noise, timesteps), timesteps, labels, maps=maps)
+        predicted = network(noising.add_noise(images, noise, timesteps), timesteps, labels, maps=maps).sample
         return (predicted.float() - noising.get_velocity(images, noise, timesteps)).square().mean((1, 2, 3))
 
     def build_pipeline() -> HeartPipeline:

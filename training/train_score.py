@@ -55,7 +55,9 @@ def score_loss(model, images, noise, sigma, data_scale: float, weighting: str) -
             or `"image"`, which weighs what the U-Net itself must find alike at all σ (Karras et al., 2022, section 5).
     """
     level = sigma.reshape(-1, 1, 1, 1)
-    error = (model(images + level * noise, sigma).float() - images).square().mean(dim=(1, 2, 3)) / sigma**2
+    expected = model(images + level * noise, sigma)
+    expected = getattr(expected, "sample", expected).float()  # a network wraps it
+    error = (expected - images).square().mean(dim=(1, 2, 3)) / sigma**2
     return error if weighting == "score" else error * (sigma**2 + data_scale**2) / data_scale**2
 
 

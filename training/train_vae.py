@@ -81,7 +81,7 @@ def validate(network: ModelMixin, data: ImageTensors, device, recipe: VAERecipe)
     rows = []
     for part in torch.arange(len(data)).split(64):
         images = to_network(data.images[part]).to(device)
-        logits, mean, logvar = network(images, noise[part].to(device))
+        logits, mean, logvar = network(images, noise[part].to(device), return_dict=False)
         kl, targets, projections = kl_to_standard_normal(mean, logvar), images / 2 + 0.5, network.decode(mean) / 2 + 0.5
         loss = reconstruction_loss(logits, images, recipe) + recipe.kl_weight * kl
         error = (projections - targets).square().flatten(1).mean(1)
@@ -188,7 +188,7 @@ def main(arguments: list[str] | None = None) -> None:
                 images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
                 noise = run.draw.randn(len(images), latent_dim, device=run.device)
                 with run.accelerator.autocast():
-                    logits, mean, logvar = network(images, noise)
+                    logits, mean, logvar = network(images, noise, return_dict=False)
                     if recipe.adversarial_weight:  # reconstructions and samples: (2b, c, h, w) in [-1, 1]
                         prior = run.draw.randn(*noise.shape, device=run.device)
                         drawn = run.accelerator.unwrap_model(network).decode(prior)

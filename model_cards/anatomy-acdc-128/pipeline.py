@@ -5,9 +5,9 @@ import torch
 
 from .anatomy_16dc5424 import mask_of_distances, settled
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_3b3db618 import ConditionalDiffusionSampling
+from .diffusion_62a49c2c import ConditionalDiffusionSampling
 from .label_maps_7c786e0a import HeartOutput, interpolated, mask_output
-from .quantities_a8993e35 import as_dicts, asked_quantities, told
+from .quantities_c95f9c7a import as_dicts, asked_quantities, told
 from .stepwise_7e334125 import Stepwise
 
 

@@ -159,7 +159,9 @@ class GANPipeline(ZooPipeline):
 
     def _generate(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One pass of the network; `labels` `(batch_size, num_conditions)` are for networks that know conditions."""
-        return self.generator_model(latents, labels) if labels.shape[1] else self.generator_model(latents)
+        network = self.generator_model
+        found = network(latents, labels) if labels.shape[1] else network(latents)
+        return getattr(found, "sample", found)  # a network may return the images themselves
 
     def project(
         self,

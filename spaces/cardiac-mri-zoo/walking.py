@@ -71,6 +71,7 @@ def walk(pipe, seeds: tuple[int, int], pathology: str | None = None, count: int 
     latents = pipe.prior.join(slerp(start[0], end[0], count), category.expand(count), codes).to(pipe.device)
     network = pipe.generator_model
     images = network(latents, labels.expand(count, -1)) if pipe.class_names else network(latents)
+    images = getattr(images, "sample", images)
     return channels_last(images / 2 + 0.5)
 
 

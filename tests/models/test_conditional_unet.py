@@ -22,7 +22,7 @@ def unet() -> ConditionalUNet2DModel:
 
 def test_shape_and_seeded_slice(unet):
     sample = torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16)
-    out = unet(sample, 10, torch.tensor([[1, 0]]))
+    out = unet(sample, 10, torch.tensor([[1, 0]])).sample
     assert out.shape == (1, 1, 16, 16)
     expected = torch.tensor([-0.0965, 0.1836, 0.5951, 0.3544, 0.3014, 0.6182, -0.2596, 0.3687, 0.4258])
     torch.testing.assert_close(out[0, 0, :3, :3].flatten(), expected, atol=1e-4, rtol=0)
@@ -30,18 +30,18 @@ def test_shape_and_seeded_slice(unet):
 
 def test_every_condition_matters_and_none_means_all_open(unet):
     sample = torch.randn(1, 1, 16, 16)
-    outputs = [unet(sample, 10, torch.tensor([labels])) for labels in ([0, 0], [1, 0], [0, 1], [3, 2])]
+    outputs = [unet(sample, 10, torch.tensor([labels])).sample for labels in ([0, 0], [1, 0], [0, 1], [3, 2])]
     for index, one in enumerate(outputs):
         assert all(not torch.allclose(one, other) for other in outputs[index + 1 :])
     assert unet.open_labels.tolist() == [3, 2]
-    assert torch.equal(unet(sample, 10), outputs[-1])
+    assert torch.equal(unet(sample, 10).sample, outputs[-1])
 
 
 def test_the_unconditional_unet_is_the_same_function(unet):
     plain = unet.unconditional_unet().eval()
     assert type(plain) is UNet2DModel
     sample = torch.randn(2, 1, 16, 16)
-    torch.testing.assert_close(plain(sample, 7).sample, unet(sample, 7), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(plain(sample, 7).sample, unet(sample, 7).sample, atol=1e-5, rtol=1e-5)
     with torch.no_grad():  # its weights are its own
         plain.conv_in.weight.zero_()
     assert unet.unet.conv_in.weight.abs().sum() > 0
@@ -52,7 +52,7 @@ def test_saved_and_loaded_weights_are_the_same(unet, tmp_path):
     loaded = ConditionalUNet2DModel.from_pretrained(tmp_path)
     sample = torch.randn(1, 1, 16, 16)
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in unet.state_dict().items())
-    torch.testing.assert_close(unet(sample, 3), loaded(sample, 3))
+    torch.testing.assert_close(unet(sample, 3).sample, loaded(sample, 3).sample)
     assert loaded.config.class_names["pathology"] == ["NOR", "HCM", "DCM"]
 
 
@@ -61,7 +61,7 @@ def test_without_conditions_it_is_a_plain_unet():
     network |= {"norm_num_groups": 2, "attention_head_dim": 4}
     unet = ConditionalUNet2DModel(conditions=[], class_names={}, class_frequencies={}, **network).eval()
     sample = torch.randn(2, 1, 8, 8)
-    torch.testing.assert_close(unet(sample, 3), unet.unconditional_unet()(sample, 3).sample)
+    torch.testing.assert_close(unet(sample, 3).sample, unet.unconditional_unet()(sample, 3).sample)
     assert unet.open_labels.shape == (0,)
 
 
@@ -91,7 +91,7 @@ class TestQuantitiesAndMaps:
     def predict(self, network, values=None, maps=None):
         maps = torch.zeros(1, 2, 16, 16) if maps is None else maps
         values = None if values is None else torch.tensor([values])
-        return network(torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16), 10, quantities=values, maps=maps)
+        return network(torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16), 10, quantities=values, maps=maps).sample
 
     def test_each_quantity_matters_and_nan_is_open(self, told):
         nan = float("nan")

@@ -10,7 +10,7 @@ from zoo.models import DCGANDiscriminator, DCGANGenerator
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (45, 1), (64, 1), (64, 3), (128, 1), (128, 3)])
 def test_shapes_and_range(size, channels, upsampling):
     generator = DCGANGenerator(size, channels, latent_dim=5, base_channels=2, upsampling=upsampling)
-    images = generator(torch.randn(2, 5))
+    images = generator(torch.randn(2, 5)).sample
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
     assert DCGANDiscriminator(size, channels, base_channels=2)(images).shape == (2,)
@@ -22,7 +22,7 @@ def test_study_b_size_is_halved_down_to_five_pixels():
     for layer in generator.layers:
         if isinstance(layer, nn.ConvTranspose2d):
             layer.register_forward_hook(lambda layer, inputs, output: maps.append(output.shape[-1]))
-    assert discriminator(generator(torch.randn(2, 4))).shape == (2,)
+    assert discriminator(generator(torch.randn(2, 4)).sample).shape == (2,)
     assert maps == [5, 11, 22, 45, 90, 180]
 
 
@@ -36,7 +36,10 @@ def test_one_step_each_moves_the_scores_the_right_way(settings, upsampling):
     optimizer = torch.optim.Adam(discriminator.parameters(), 1e-3)
 
     def gap() -> torch.Tensor:
-        return F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(generator(latents).detach())).mean()
+        return (
+            F.softplus(-discriminator(real)).mean()
+            + F.softplus(discriminator(generator(latents).sample.detach())).mean()
+        )
 
     before = gap()
     before.backward()
@@ -44,10 +47,10 @@ def test_one_step_each_moves_the_scores_the_right_way(settings, upsampling):
     assert gap() < before
 
     optimizer = torch.optim.Adam(generator.parameters(), 1e-3)
-    before = F.softplus(-discriminator(generator(latents))).mean()
+    before = F.softplus(-discriminator(generator(latents).sample)).mean()
     before.backward()
     optimizer.step()
-    assert F.softplus(-discriminator(generator(latents))).mean() < before
+    assert F.softplus(-discriminator(generator(latents).sample)).mean() < before
 
 
 @pytest.mark.parametrize(("norm", "mixes"), [("batch", True), ("instance", False), ("none", False)])
@@ -72,7 +75,7 @@ def test_spectral_norm_leaves_no_singular_value_above_one():
 def test_seeded_slice():
     torch.manual_seed(0)
     generator = DCGANGenerator(8, 1, latent_dim=4, base_channels=4).eval()
-    found = generator(torch.ones(1, 4))[0, 0, :3, :3].flatten()
+    found = generator(torch.ones(1, 4)).sample[0, 0, :3, :3].flatten()
     expected = torch.tensor([0.02077, 0.02512, 0.02193, 0.01901, 0.02447, 0.02199, 0.018, 0.01816, 0.02066])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
@@ -83,7 +86,7 @@ def test_saved_and_loaded_weights_are_the_same(tmp_path, upsampling):
     generator.save_pretrained(tmp_path)
     loaded = DCGANGenerator.from_pretrained(tmp_path)
     latents = torch.randn(2, 8)
-    assert torch.equal(generator(latents), loaded(latents))
+    assert torch.equal(generator(latents).sample, loaded(latents).sample)
 
 
 def test_a_discriminator_with_spectral_norm_is_saved_and_loaded(tmp_path):

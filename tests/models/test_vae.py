@@ -49,7 +49,7 @@ def test_shapes_and_range(build, size, channels):
 def test_the_forward_pass_draws_from_the_posterior(build):
     network = build(16, 1)
     images, noise = torch.rand(2, 1, 16, 16) * 2 - 1, torch.randn(2, 5)
-    logits, mean, logvar = network(images, noise)
+    logits, mean, logvar = network(images, noise, return_dict=False)
     expected = network.decode(mean + noise * torch.exp(logvar).sqrt())
     torch.testing.assert_close(logits.sigmoid() * 2 - 1, expected)
     torch.testing.assert_close(network(images)[0], network.decode_logits(mean))
@@ -61,7 +61,7 @@ def test_one_step_lowers_the_loss(build):
     images = torch.rand(8, 1, 16, 16) * 2 - 1
 
     def loss() -> torch.Tensor:
-        logits, mean, logvar = network(images, noise)
+        logits, mean, logvar = network(images, noise, return_dict=False)
         kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).sum(1).mean()
         return F.binary_cross_entropy_with_logits(logits, images / 2 + 0.5, reduction="sum") / 8 + kl
 

@@ -22,14 +22,14 @@ def test_the_family_is_a_value_of_the_config(pipe, request):
 def test_unconditional_samples_are_one_pass_over_normal_numbers(dcgan):
     latents = torch.stack([torch.randn(8, generator=generator) for generator in sample_generators(0, range(3))])
     with torch.no_grad():
-        expected = dcgan.generator_model(latents) / 2 + 0.5
+        expected = dcgan.generator_model(latents).sample / 2 + 0.5
     np.testing.assert_array_equal(make(dcgan), expected.permute(0, 2, 3, 1).numpy())
 
 
 def test_the_temperature_multiplies_the_noise_and_not_the_codes(dcgan, infogan):
     latents = torch.stack([torch.randn(8, generator=generator) for generator in sample_generators(0, range(3))])
     with torch.no_grad():
-        expected = dcgan.generator_model(2.5 * latents) / 2 + 0.5
+        expected = dcgan.generator_model(2.5 * latents).sample / 2 + 0.5
     np.testing.assert_array_equal(make(dcgan, temperature=2.5), expected.permute(0, 2, 3, 1).numpy())
     prior, seeds = infogan.prior, (sample_generators(0, range(3)) for _ in range(2))
     one, hot = (infogan._draw_latents(seed, 1, [0.5, -0.5], factor) for seed, factor in zip(seeds, (1, 2), strict=True))
@@ -63,7 +63,7 @@ def test_codes_can_be_set_and_change_the_image_alone(infogan):
     noise = torch.stack([torch.randn(6, generator=generator) for generator in sample_generators(0, range(3))])
     codes = torch.tensor([[0, 0, 1, 0.5, -0.5]]).expand(3, -1)
     with torch.no_grad():
-        expected = infogan.generator_model(torch.cat([noise, codes], 1)) / 2 + 0.5
+        expected = infogan.generator_model(torch.cat([noise, codes], 1)).sample / 2 + 0.5
     np.testing.assert_array_equal(images, expected.permute(0, 2, 3, 1).numpy())
 
 

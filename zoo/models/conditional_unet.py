@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin, UNet2DModel
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.unets.unet_2d import UNet2DOutput
 from torch import nn
 
 
@@ -129,7 +130,8 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         class_labels: torch.Tensor | None = None,
         quantities: torch.Tensor | None = None,
         maps: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+        return_dict: bool = True,
+    ) -> UNet2DOutput | tuple[torch.Tensor]:
         """Predicts noise, velocity or image, whichever the network was trained for.
 
         Args:
@@ -141,9 +143,10 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
                 one is left open; all are without them.
             maps (`torch.Tensor` of shape `(batch_size, map_channels, sample_size, sample_size)`): What is given; only
                 for a network with `map_channels`.
+            return_dict (`bool`): Whether to return a `UNet2DOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of the shape of `sample`.
+            `UNet2DOutput` whose `sample` is a `torch.Tensor` of the shape of `sample`, or a tuple of it.
         """
         if class_labels is None:
             class_labels = self.open_labels.to(sample.device).expand(len(sample), -1)
@@ -157,7 +160,9 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         if self.config.map_channels:
             sample = torch.cat([sample, maps], dim=1)
         patches = F.pixel_unshuffle(sample, self.config.patch_size)
-        return F.pixel_shuffle(self.unet(patches, timestep, class_labels=embedding).sample, self.config.patch_size)
+        (found,) = self.unet(patches, timestep, class_labels=embedding, return_dict=False)
+        found = F.pixel_shuffle(found, self.config.patch_size)
+        return UNet2DOutput(sample=found) if return_dict else (found,)
 
     def unconditional_unet(self) -> UNet2DModel:
         """The same network with every condition left open, as a plain `UNet2DModel` with weights of its own.

@@ -1,10 +1,27 @@
 """A convolutional variational autoencoder without checkerboards (Kingma & Welling, 2014, arXiv 1312.6114)."""
 
+from dataclasses import dataclass
+
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.utils import BaseOutput
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
+
+
+@dataclass
+class VAEOutput(BaseOutput):
+    """What the network makes of images.
+
+    Args:
+        logits (`torch.Tensor` of shape `(batch_size, channels, sample_size, sample_size)`): Of the intensities.
+        mean, logvar (`torch.Tensor` of shape `(batch_size, latent_dim)`): Of the posteriors.
+    """
+
+    logits: torch.Tensor
+    mean: torch.Tensor
+    logvar: torch.Tensor
 
 
 class ConvolutionalVAE(ModelMixin, ConfigMixin):
@@ -108,18 +125,20 @@ class ConvolutionalVAE(ModelMixin, ConfigMixin):
         return 2 * self.decode_logits(latents).sigmoid() - 1
 
     def forward(
-        self, images: torch.Tensor, noise: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, images: torch.Tensor, noise: torch.Tensor | None = None, return_dict: bool = True
+    ) -> VAEOutput | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Encodes images, draws a latent from each posterior (equation 10 of the paper) and decodes it.
 
         Args:
             images (`torch.Tensor` of shape `(batch_size, channels, sample_size, sample_size)`): In [-1, 1].
             noise (`torch.Tensor` of shape `(batch_size, latent_dim)`, *optional*): Standard normal; zero without it,
                 so that the mean is decoded.
+            return_dict (`bool`): Whether to return a `VAEOutput` or a tuple.
 
         Returns:
-            Logits of the shape of `images`, and mean and log-variance as of `encode`.
+            `VAEOutput`, or a tuple of its three tensors.
         """
         mean, logvar = self.encode(images)
         latents = mean if noise is None else mean + noise * (logvar / 2).exp()
-        return self.decode_logits(latents), mean, logvar
+        logits = self.decode_logits(latents)
+        return VAEOutput(logits, mean, logvar) if return_dict else (logits, mean, logvar)

@@ -3,6 +3,7 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import nn
 
 
@@ -32,17 +33,20 @@ class GANGenerator(ModelMixin, ConfigMixin):
         layers += [nn.Linear(width, out_channels * sample_size**2), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, return_dict: bool = True) -> DecoderOutput | tuple[torch.Tensor]:
         """Generates images.
 
         Args:
             latents (`torch.Tensor` of shape `(batch_size, latent_dim)`): Standard normal vectors.
+            return_dict (`bool`): Whether to return a `DecoderOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, out_channels, sample_size, sample_size)` in [-1, 1].
+            `DecoderOutput` whose `sample` is a `torch.Tensor` of shape `(batch_size, out_channels, sample_size,
+            sample_size)` in [-1, 1], or a tuple of it.
         """
         shape = self.config.out_channels, self.config.sample_size, self.config.sample_size
-        return self.layers(latents).unflatten(1, shape)
+        images = self.layers(latents).unflatten(1, shape)
+        return DecoderOutput(sample=images) if return_dict else (images,)
 
 
 class GANDiscriminator(ModelMixin, ConfigMixin):

@@ -270,8 +270,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             if self._is_for_expert(timestep):
-                return self.unet_2(sample, timestep, maps=maps)
-            asked = self.unet(sample, timestep, labels, maps=maps)
+                return self.unet_2(sample, timestep, maps=maps).sample
+            asked = self.unet(sample, timestep, labels, maps=maps).sample
             if not self.do_classifier_free_guidance:
                 return asked
             unasked = self._predict_open(sample, timestep)
@@ -282,7 +282,7 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """Every condition left open, the label map too: no label at all, not even background."""
         network = self.unet_2 if self._is_for_expert(timestep) else self.unet
-        return network(sample, timestep, maps=sample.new_full((len(sample), LABELS, *sample.shape[2:]), -1.0))
+        return network(sample, timestep, maps=sample.new_full((len(sample), LABELS, *sample.shape[2:]), -1.0)).sample
 
     def _hearts(self, sample: torch.Tensor, masks: torch.Tensor, output_type: str, return_dict: bool):
         (images,) = self._output(sample, output_type, return_dict=False)

@@ -219,12 +219,15 @@ class ScorePipeline(Stepwise, ZooPipeline):
                 return stop.sample
 
     def _run(self, sampler: str, sample: torch.Tensor, levels: list[float], noise, on_step) -> torch.Tensor:
+        def denoise(sample: torch.Tensor, sigma: float) -> torch.Tensor:
+            return self.unet(sample, sigma).sample
+
         if sampler == "probability_flow":
-            return probability_flow(self.unet, sample, levels, on_step)
+            return probability_flow(denoise, sample, levels, on_step)
         if sampler == "predictor_corrector":
             flow_above = math.inf if self.config.flow_above is None else self.config.flow_above
-            return predictor_corrector(self.unet, sample, levels, on_step, noise, self.config.snr, flow_above)
-        return annealed_langevin(self.unet, sample, levels, on_step, noise, self.config.steps_per_level)
+            return predictor_corrector(denoise, sample, levels, on_step, noise, self.config.snr, flow_above)
+        return annealed_langevin(denoise, sample, levels, on_step, noise, self.config.steps_per_level)
 
     @property
     def _shape(self) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrally
 
@@ -94,21 +95,26 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
         labels = torch.tensor([table.num_embeddings - 1 for table in self.embeddings])
         return labels if self.device.type == "meta" else labels.to(self.device)  # meta: the weights wait elsewhere
 
-    def forward(self, latents: torch.Tensor, class_labels: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, latents: torch.Tensor, class_labels: torch.Tensor | None = None, return_dict: bool = True
+    ) -> DecoderOutput | tuple[torch.Tensor]:
         """Generates images.
 
         Args:
             latents (`torch.Tensor` of shape `(batch_size, latent_dim)`): Standard normal vectors.
             class_labels (`torch.Tensor` of shape `(batch_size, num_conditions)`, *optional*): Class indices; all
                 conditions are left open without them.
+            return_dict (`bool`): Whether to return a `DecoderOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, out_channels, sample_size, sample_size)` in [-1, 1].
+            `DecoderOutput` whose `sample` is a `torch.Tensor` of shape `(batch_size, out_channels, sample_size,
+            sample_size)` in [-1, 1], or a tuple of it.
         """
         if class_labels is None:
             class_labels = self.open_labels.to(latents.device).expand(len(latents), -1)
         embedding = sum(table(class_labels[:, column]) for column, table in enumerate(self.embeddings))
-        return self.layers(self.first(torch.cat([latents, embedding], dim=1)))
+        images = self.layers(self.first(torch.cat([latents, embedding], dim=1)))
+        return DecoderOutput(sample=images) if return_dict else (images,)
 
 
 class ACGANDiscriminator(ModelMixin, ConfigMixin):

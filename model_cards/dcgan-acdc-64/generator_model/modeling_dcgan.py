@@ -3,6 +3,7 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrally
 
@@ -74,17 +75,20 @@ class DCGANGenerator(ModelMixin, ConfigMixin):
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, return_dict: bool = True) -> DecoderOutput | tuple[torch.Tensor]:
         """Generates images.
 
         Args:
             latents (`torch.Tensor` of shape `(batch_size, latent_dim)`): Standard normal vectors; an InfoGAN's codes
                 are part of them.
+            return_dict (`bool`): Whether to return a `DecoderOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, out_channels, sample_size, sample_size)` in [-1, 1].
+            `DecoderOutput` whose `sample` is a `torch.Tensor` of shape `(batch_size, out_channels, sample_size,
+            sample_size)` in [-1, 1], or a tuple of it.
         """
-        return self.layers(latents[:, :, None, None])
+        images = self.layers(latents[:, :, None, None])
+        return DecoderOutput(sample=images) if return_dict else (images,)
 
 
 class DCGANDiscriminator(ModelMixin, ConfigMixin):

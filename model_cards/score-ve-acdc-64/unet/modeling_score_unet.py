@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin, UNet2DModel
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.unets.unet_2d import UNet2DOutput
 
 
 class ScoreUNet2DModel(ModelMixin, ConfigMixin):
@@ -63,15 +64,19 @@ class ScoreUNet2DModel(ModelMixin, ConfigMixin):
             dropout=dropout,
         )
 
-    def forward(self, sample: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+    def forward(
+        self, sample: torch.Tensor, sigma: torch.Tensor | float, return_dict: bool = True
+    ) -> UNet2DOutput | tuple[torch.Tensor]:
         """The expected image D(x; σ).
 
         Args:
             sample (`torch.Tensor` of shape `(batch_size, channels, sample_size, sample_size)`): Noisy images x.
             sigma (`torch.Tensor` of shape `(batch_size,)` or `float`): Standard deviation of their noise.
+            return_dict (`bool`): Whether to return a `UNet2DOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of the shape of `sample`: Images, about in [-1, 1].
+            `UNet2DOutput` whose `sample` is a `torch.Tensor` of the shape of `sample`, images of about [-1, 1], or a
+            tuple of it.
         """
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=sample.device).expand(len(sample))
         timestep = 100 * sigma.log()  # of the order of a diffusion step's number, for which the embedding is made
@@ -79,4 +84,5 @@ class ScoreUNet2DModel(ModelMixin, ConfigMixin):
         variance = sigma**2 + scale**2
         patches = F.pixel_unshuffle((sample / variance.sqrt()).to(self.dtype), self.config.patch_size)
         found = F.pixel_shuffle(self.unet(patches, timestep).sample, self.config.patch_size)
-        return scale**2 / variance * sample + sigma * scale / variance.sqrt() * found
+        expected = scale**2 / variance * sample + sigma * scale / variance.sqrt() * found
+        return UNet2DOutput(sample=expected) if return_dict else (expected,)

@@ -52,11 +52,11 @@ def told(network, labels: torch.Tensor, quantities: torch.Tensor, guidance_scale
     """
 
     def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        asked = network(sample, timestep, labels, quantities)
+        asked = network(sample, timestep, labels, quantities).sample
         scale = guidance_scale()
         if scale == 1:
             return asked
-        unasked = network(sample, timestep)
+        unasked = network(sample, timestep).sample
         return unasked + scale * (asked - unasked)
 
     return predict

@@ -266,8 +266,8 @@ class ConditionalDiffusionSampling(DiffusionSampling):
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             if not self.do_classifier_free_guidance:
-                return self.unet(sample, timestep, labels)
-            both = self.unet(torch.cat([sample] * 2), timestep, torch.cat([labels, open_labels]))
+                return self.unet(sample, timestep, labels).sample
+            both = self.unet(torch.cat([sample] * 2), timestep, torch.cat([labels, open_labels])).sample
             asked, unasked = both.chunk(2)
             return unasked + self.guidance_scale * (asked - unasked)
 
@@ -277,4 +277,4 @@ class ConditionalDiffusionSampling(DiffusionSampling):
         return self._finish(sample, output_type, return_dict)
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        return self.unet(sample, timestep)
+        return self.unet(sample, timestep).sample
