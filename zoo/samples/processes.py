@@ -10,9 +10,10 @@ class Processes:
     def __init__(self):
         self.rank, self.count, self._state = 0, 1, None
         if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            import torch
             from accelerate import PartialState
 
-            self._state = PartialState()
+            self._state = PartialState(cpu=not torch.cuda.is_available())  # it takes them for single ones otherwise
             self.rank, self.count = self._state.process_index, self._state.num_processes
 
     @property
