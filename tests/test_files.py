@@ -3,7 +3,7 @@
 import pytest
 
 from zoo import ZooError, files
-from zoo.files import atomic_folder, check_folder, write_atomic
+from zoo.files import atomic_folder, check_folder, partial_folder, resumable_folder, write_atomic
 
 
 def write(target, content="new"):
@@ -81,3 +81,54 @@ def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
         pytest.fail("the work has begun")
     with pytest.raises(ZooError, match="out: cannot be written .*; expected a place for a folder"):
         check_folder(tmp_path / "file" / "out")
+
+
+def work_on(target, request, *, stop=False, **settings):
+    with resumable_folder(target, request, **settings) as work:
+        (work / "rows").mkdir(exist_ok=True)
+        (work / "rows" / str(request)).touch()
+        (work / "files" / "file").write_text(f"{request}")
+        if stop:
+            raise KeyError
+
+
+@pytest.mark.parametrize("where", ["beside", "working folder", "mount point", "link"])
+def test_a_folder_that_was_stopped_goes_on(tmp_path, monkeypatch, where):
+    target = real = tmp_path / "above" / "out"
+    write(target, "old")
+    inode = target.stat().st_ino
+    if where == "working folder":
+        monkeypatch.chdir(target)
+        target = "."
+    elif where == "mount point":
+        monkeypatch.setattr(files.os.path, "ismount", lambda path: path == real)
+    elif where == "link":
+        (tmp_path / "link").symlink_to(target)
+        target = tmp_path / "link"
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            work_on(target, {"seed": 0}, stop=True)
+    with pytest.raises(ZooError, match="out.partial: an interrupted call .* left it: seed was 0, is 1; --overwrite"):
+        work_on(target, {"seed": 1})
+    assert (real / "file").read_text() == "old" and partial_folder(target).is_dir()
+    work_on(target, {"seed": 0})
+    assert (real / "file").read_text() == "{'seed': 0}" and [path.name for path in real.iterdir()] == ["file"]
+    assert [path.name for path in real.parent.iterdir()] == ["out"]
+    assert where in ("beside", "link") or real.stat().st_ino == inode
+    with pytest.raises(KeyError):
+        work_on(target, {"seed": 0}, stop=True)
+    work_on(target, {"seed": 1}, anew=True)
+    assert (real / "file").read_text() == "{'seed': 1}" and [path.name for path in real.parent.iterdir()] == ["out"]
+
+
+def test_nothing_is_kept_where_nothing_was_done(tmp_path):
+    with pytest.raises(KeyError), resumable_folder(tmp_path / "out", {}):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_one_processs_at_a_time(tmp_path):
+    with resumable_folder(tmp_path / "out", {}):
+        with pytest.raises(ZooError, match="out.partial: another process writes in this folder"):
+            work_on(tmp_path / "out", {})
+    assert (tmp_path / "out").is_dir()

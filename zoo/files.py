@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import ZooError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 @contextlib.contextmanager
@@ -26,23 +32,104 @@ def atomic_folder(target: str | os.PathLike) -> Iterator[Path]:
     fixed = _is_fixed(target)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target if fixed else target.parent))
     temporary.chmod(0o755)  # mkdtemp is private to the user; what it becomes should be as readable as its siblings
-    old = temporary.with_name(temporary.name + "-old")
     try:
         yield temporary
-        if fixed:
-            _exchange(target, temporary, old)
-        else:
-            if target.exists():
-                target.rename(old)
-            try:
-                temporary.rename(target)
-            except OSError:
-                if old.exists():
-                    old.rename(target)
-                raise
-        shutil.rmtree(old, ignore_errors=True)
+        _put(temporary, target, temporary, fixed)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def partial_folder(target: str | os.PathLike) -> Path:
+    """Where `resumable_folder` keeps what is done so far: beside `target`, or in it where it keeps its place."""
+    place = Path(os.path.realpath(target))
+    return (place if _is_fixed(place) else place.parent) / f".{place.name}.partial"
+
+
+@contextlib.contextmanager
+def resumable_folder(target: str | os.PathLike, request: dict, anew: bool = False) -> Iterator[Path]:
+    """Yields the folder `partial_folder(target)`, whose `files` become `target` when the block ends without an error.
+
+    It outlives a kill, and the next call with the same request finds what was done. After an error it goes, unless the
+    block has put something into its folder `rows`, the sign that something is done. As by `atomic_folder`, `target` is
+    replaced only when all is done, wherever it is.
+
+    Args:
+        target: The folder that is wanted.
+        request (`dict`): What it is to hold, as JSON; only the same goes on.
+        anew (`bool`): Drops what another request left.
+
+    Raises:
+        ZooError: If `target` cannot be written, another request has left its part, or another process is at it.
+    """
+    target = check_folder(target)
+    fixed, work = _is_fixed(target), partial_folder(target)
+    work.mkdir(exist_ok=True)
+    with _held(work):
+        note, files = work / "request.json", work / "files"
+        if note.exists() and files.is_dir():
+            before = json.loads(note.read_text())
+            strange = [key for key in before.keys() | request.keys() if before.get(key) != request.get(key)]
+            if strange and not anew:
+                key = min(strange)
+                told = f"{key} was {before.get(key)!r}, is {request.get(key)!r}"
+                raise ZooError(f"{work}: an interrupted call of other arguments left it: {told}; --overwrite drops it")
+            if strange:
+                _empty(work)
+        else:  # nothing was done, or all and only this was left over
+            _empty(work)
+        files.mkdir(exist_ok=True)
+        write_atomic(note, json.dumps(request))
+        try:
+            yield work
+        except BaseException:
+            if not any((work / "rows").glob("*")):
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+        _put(files, target, work, fixed)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Takes a folder for this process; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        ZooError: If another process has it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ZooError(f"{folder}: another process writes in this folder; wait for it or stop it") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        shutil.rmtree(child) if child.is_dir() else child.unlink()
+
+
+def _put(new: Path, target: Path, work: Path, fixed: bool) -> None:
+    """Puts folder `new` in the place of `target`; `work`, which is `new` or holds it, is no part of what was there."""
+    old = work.with_name(work.name + "-old")
+    if fixed:
+        _exchange(target, new, old, {work, old})
+    else:
+        if target.exists():
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def check_folder(target: str | os.PathLike) -> Path:
@@ -79,12 +166,12 @@ def _is_fixed(folder: Path) -> bool:
     return str(folder) in {line.split()[4].encode().decode("unicode_escape") for line in lines}
 
 
-def _exchange(target: Path, new: Path, old: Path) -> None:
-    """Puts the content of `new`, a folder in `target`, in the place of all that lies there; all of it or nothing."""
+def _exchange(target: Path, new: Path, old: Path, ours: set[Path]) -> None:
+    """Moves the content of `target`, but for `ours`, to `old`, and that of `new` to its place; all of it or nothing."""
     old.mkdir()
     moved = []
     try:
-        for place, source, others in ((old, target, {new, old}), (target, new, set())):
+        for place, source, others in ((old, target, ours), (target, new, set())):
             for child in sorted(source.iterdir()):
                 if child not in others:
                     child.rename(place / child.name)

@@ -199,20 +199,43 @@ def test_evaluate_card_and_compare(phantom, tmp_path):
     assert (model / "README.md").read_text() == card
 
 
-def test_ctrl_c_exits_with_130_and_leaves_nothing(conditional_model, tmp_path):
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", "generate", str(conditional_model)]
-    command += ["-n", "100000", "--batch-size", "1", "--output", str(tmp_path / "out")]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_what_was_stopped_or_killed_goes_on(model, tmp_path, number, code):
+    command = [sys.executable, "-c", "from zoo.cli import main; main()", "generate", str(model)]
+    command += ["-n", "20000", "--output", str(tmp_path / "out")]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     ) as process:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob(".out-*")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 200
+        while len(list(tmp_path.glob(".out.partial/rows/*.csv"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(number)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in error
-    assert not list(tmp_path.glob(".out-*")) and not (tmp_path / "out").exists()
+    assert process.returncode == code and "Traceback" not in error
+    assert ("the same command goes on" in error) == (number == signal.SIGINT)
+    done = len(list((tmp_path / ".out.partial" / "rows").glob("*.csv")))
+    assert 2 <= done and not (tmp_path / "out").exists()
+
+    # With other settings nothing goes on; here with fewer images, so that the test is quick
+    code, _, error = run("generate", model, "-n", 200, "--output", tmp_path / "out")
+    assert code == 2 and "count was 20000, is 200" in error
+    assert run("generate", model, "-n", 200, "--output", tmp_path / "out", "--overwrite")[0] == 0
+    indices = [line.split(",")[2] for line in (tmp_path / "out" / "samples.csv").read_text().splitlines()[1:]]
+    assert indices == [str(index) for index in range(200)]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+def test_processes_share_the_work(conditional_model, tmp_path):
+    """`torchrun` starts them as `accelerate launch` does on GPUs; on a CPU that starts a single one."""
+    for processes in (1, 2):
+        launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "-m", "zoo.cli"]
+        arguments = ["generate", str(conditional_model), "-n", "300", "--output", str(tmp_path / str(processes))]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([*launch, *arguments], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.count("300 images") == 1
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "12"]
+    assert files[0] == files[1] and len(files[0]) == 301
 
 
 def test_generate_from_the_hub(hub, model, tmp_path):

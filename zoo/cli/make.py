@@ -8,6 +8,7 @@ import typer
 
 from zoo.cli.shared import Model, Overwrite, Revision, check_output, load_model, numbers
 from zoo.errors import ZooError
+from zoo.files import partial_folder
 
 
 class ImageFormat(StrEnum):
@@ -16,6 +17,7 @@ class ImageFormat(StrEnum):
     png = "png"
     npy = "npy"
     nifti = "nifti"
+    parquet = "parquet"
 
 
 def generate(
@@ -34,13 +36,14 @@ def generate(
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps of a diffusion model.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale of a conditional diffusion model.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images at a time; changes the speed alone.")] = 16,
-    format: Annotated[ImageFormat, typer.Option(help="NIfTI has the spacing in millimetres.")] = ImageFormat.png,
+    format: Annotated[ImageFormat, typer.Option(help="NIfTI has the spacing in mm.")] = ImageFormat.png,
     with_masks: Annotated[bool, typer.Option("--with-masks", help="Each with its mask; of models of pairs.")] = False,
     revision: Revision = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Generate images as files, with samples.csv that says what each of them is."""
+    """Generate images as files, with samples.csv that says what each of them is; what was stopped goes on."""
     from zoo import samples
+    from zoo.samples.processes import Processes
 
     check_output(output, samples.LIST_FILE, overwrite)
     pipe = load_model(model, revision)
@@ -53,19 +56,26 @@ def generate(
         "cavity_area_mm2": cavity_area,
         "rv_area_mm2": rv_area,
     }
-    samples.write_samples(
-        pipe,
-        output,
-        count,
-        classes={name: label for name, label in asked.items() if label is not None},
-        seed=seed,
-        batch_size=batch_size,
-        format=format.value,
-        with_masks=with_masks,
-        quantities={name: value for name, value in quantities.items() if value is not None},
-        **{name: value for name, value in settings.items() if value is not None},
-    )
-    typer.echo(f"{output}: {count} {'images with masks' if with_masks else 'images'} and {samples.LIST_FILE}")
+    try:
+        samples.write_samples(
+            pipe,
+            output,
+            count,
+            classes={name: label for name, label in asked.items() if label is not None},
+            seed=seed,
+            batch_size=batch_size,
+            format=format.value,
+            with_masks=with_masks,
+            quantities={name: value for name, value in quantities.items() if value is not None},
+            anew=overwrite,
+            **{name: value for name, value in settings.items() if value is not None},
+        )
+    except (SystemExit, KeyboardInterrupt):
+        if (done := partial_folder(output)).is_dir():
+            typer.echo(f"{done}: what is done; the same command goes on", err=True)
+        raise
+    if Processes().is_first:
+        typer.echo(f"{output}: {count} {'images with masks' if with_masks else 'images'} and {samples.LIST_FILE}")
 
 
 def style_sweep(

@@ -1,5 +1,6 @@
 """What the commands of several topics share: arguments, checks, and loading a model."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 import zoo
 from zoo.errors import ZooError
-from zoo.files import check_folder
+from zoo.files import check_folder, partial_folder
 
 Model = Annotated[str, typer.Argument(help="Folder of a model, a repo id on the Hub, or the name of a published one.")]
 ModelFolder = Annotated[Path, typer.Argument(help="Folder of a model.")]
@@ -34,7 +35,7 @@ def check_output(folder: Path, marker: str, overwrite: bool) -> None:
         ZooError: If the folder is not empty, or nothing can be written there.
     """
     check_folder(folder)
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or not set(folder.iterdir()) - {partial_folder(folder)}:
         return
     if not (folder / marker).is_file():
         raise ZooError(f"{folder}: expected a new or empty folder")
@@ -51,4 +52,6 @@ def load_model(model: str | Path, revision: str | None = None):
         from zoo.style import hand_in
 
         hand_in(pipe)
-    return pipe.to("cuda") if torch.cuda.is_available() else pipe
+    if not torch.cuda.is_available():
+        return pipe
+    return pipe.to(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")  # one of several processes takes its own

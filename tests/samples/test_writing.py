@@ -1,6 +1,7 @@
-"""Samples as files and pictures."""
+"""Samples as files."""
 
 import csv
+import threading
 
 import datasets
 import nibabel
@@ -11,7 +12,9 @@ from PIL import Image
 import zoo.datasets
 from zoo.errors import ZooError
 from zoo.pipelines import sample_generators
-from zoo.samples import denoising_strip, outline_grid, sample_grid, write_samples
+from zoo.samples import write_samples, writing
+from zoo.samples.formats import OneFileEach, ParquetFiles
+from zoo.samples.processes import Processes
 
 
 def rows_of(folder) -> list[dict]:
@@ -133,7 +136,7 @@ def test_settings_reach_the_pipeline(conditional_ddpm, tmp_path):
         ({"classes": {"pathology": "XYZ"}}, "pathology: unknown class 'XYZ', expected one of NOR, HCM or any"),
         ({"classes": {"slice_level": "mid"}}, "slice_level: not a condition of this model, which has pathology, phase"),
         ({"num_inference_steps": 5000}, "num_inference_steps: expected 1 to 1000, got 5000"),
-        ({"format": "dicom"}, "format: expected png, npy or nifti, got 'dicom'"),
+        ({"format": "dicom"}, "format: expected png, npy, nifti or parquet, got 'dicom'"),
         ({"count": 0}, "expected at least 1"),
     ],
 )
@@ -156,49 +159,6 @@ def test_nifti_needs_a_spacing(dcgan, tmp_path):
         write_samples(dcgan, tmp_path / "out", 1, format="nifti")
 
 
-def test_grid(dcgan, conditional_ddpm, paired_ddpm):
-    assert sample_grid(dcgan).size == (8 * 18 - 2, 2 * 18 - 2)
-    assert sample_grid(conditional_ddpm).size == (16 * 10 - 2, 2 * 10 - 2)  # a row for each pathology
-    grid = np.asarray(sample_grid(paired_ddpm))
-    assert grid.shape == (2 * 10 - 2, 16 * 18 - 2)  # each beside its mask
-    output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
-    np.testing.assert_array_equal(grid[10:, :8], (output.images[0, ..., 0] * 255).round())
-    np.testing.assert_array_equal(grid[10:, 8:16], output.masks[0] * 85)
-
-
-def test_label_maps_are_shown_once(anatomy):
-    size, rows = anatomy.sample_size, len(next(iter(anatomy.class_names.values())))
-    assert sample_grid(anatomy).size == (16 * (size + 2) - 2, rows * (size + 2) - 2)
-
-
-def test_outlines(paired_ddpm):
-    grid = np.asarray(outline_grid(paired_ddpm))
-    assert grid.shape == (2 * 10 - 2, 8 * 10 - 2, 3)
-    output = paired_ddpm(8, class_labels="HCM", generator=sample_generators(0, range(8)), output_type="np")
-    first, mask = grid[10:, :8], output.masks[0]
-    coloured = first.max(2) != first.min(2)
-    assert coloured.any() and not coloured[mask == 0].any()  # lines run within what they bound
-    np.testing.assert_array_equal(first[mask == 0, 0], (output.images[0][mask == 0, 0] * 255).round())
-
-
-@pytest.mark.parametrize("name", ["conditional_ddpm", "unconditional_ddpm", "latent_diffusion", "score_model"])
-def test_a_strip_ends_in_the_samples(name, request):
-    pipe = request.getfixturevalue(name)
-    size, gap = pipe.sample_size, 2
-    strip = np.asarray(denoising_strip(pipe, count=2, columns=3, seed=5, num_inference_steps=6))
-    assert strip.shape == (2 * (size + gap) - gap, 3 * (size + gap) - gap)
-    images = pipe(2, generator=sample_generators(5, range(2)), output_type="np", num_inference_steps=6).images
-    for row, image in enumerate(images):
-        top = row * (size + gap)
-        np.testing.assert_allclose(strip[top : top + size, -size:] / 255, image[..., 0], atol=1 / 255)
-    assert not np.array_equal(strip[:, :size], strip[:, -size:])  # noise, and what comes of it
-
-
-def test_a_strip_shows_no_more_moments_than_there_are(conditional_ddpm):
-    strip = denoising_strip(conditional_ddpm, count=1, columns=10, num_inference_steps=3)
-    assert strip.size == (3 * 10 - 2, 8)
-
-
 def test_what_was_asked_for_in_millimetres_stands_in_the_lists(hearts, tmp_path):
     folder = write_samples(
         hearts, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0}, with_masks=True, format="nifti"
@@ -215,3 +175,113 @@ def test_what_was_asked_for_in_millimetres_stands_in_the_lists(hearts, tmp_path)
 def test_a_model_that_takes_no_millimetres_says_so(acgan, tmp_path):
     with pytest.raises(ZooError, match="^wall_thickness_mm: not a quantity of this model, which has none$"):
         write_samples(acgan, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0})
+
+
+@pytest.fixture
+def dies(dcgan, monkeypatch):
+    """Lets a call of the model end like a killed one, after so many batches; and lists which images were drawn."""
+
+    draw = type(dcgan).__call__
+
+    def die_after(batches: int) -> list[int]:
+        drawn = []
+
+        def count(self, batch_size, **arguments):
+            if len(drawn) == batches:
+                raise SystemExit(137)
+            drawn.append(batch_size)
+            return draw(self, batch_size, **arguments)
+
+        monkeypatch.setattr(type(dcgan), "__call__", count)
+        return drawn
+
+    monkeypatch.setattr(OneFileEach, "shard_size", 4)
+    monkeypatch.setattr(ParquetFiles, "shard_size", 4)
+    return die_after
+
+
+def content(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("format", ["png", "parquet"])
+def test_the_same_call_goes_on_after_a_kill(dcgan, dies, tmp_path, format):
+    whole = write_samples(dcgan, tmp_path / "whole", 10, batch_size=2, format=format, progress=False)
+    dies(4)
+    with pytest.raises(SystemExit):
+        write_samples(dcgan, tmp_path / "out", 10, batch_size=2, format=format, progress=False)
+    assert not (tmp_path / "out").exists() and (tmp_path / ".out.partial").is_dir()
+    drawn = dies(99)
+    write_samples(dcgan, tmp_path / "out", 10, batch_size=3, format=format, progress=False)
+    assert sum(drawn) == 2  # two shards of four were whole
+    assert content(tmp_path / "out") == content(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"count": 8}, {"format": "npy"}, {"temperature": 0.5}])
+def test_other_arguments_do_not_go_on(dcgan, dies, tmp_path, other):
+    dies(2)
+    with pytest.raises(SystemExit):
+        write_samples(dcgan, tmp_path / "out", 10, batch_size=4, progress=False)
+    dies(99)
+    arguments = {"count": 10, "progress": False, **other}
+    key = "settings" if "temperature" in other else next(iter(other))
+    with pytest.raises(ZooError, match=rf"\.out\.partial: an interrupted call of other arguments left it: {key} was "):
+        write_samples(dcgan, tmp_path / "out", **arguments)
+    write_samples(dcgan, tmp_path / "out", **arguments, anew=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert len(rows_of(tmp_path / "out")) == arguments["count"]
+
+
+def test_another_model_of_the_same_name_does_not_go_on(dcgan, dies, tmp_path):
+    dies(2)
+    with pytest.raises(SystemExit):
+        write_samples(dcgan, tmp_path / "out", 10, batch_size=4, progress=False)
+    next(dcgan.generator_model.parameters()).data += 1
+    with pytest.raises(ZooError, match="model was "):
+        write_samples(dcgan, tmp_path / "out", 10, progress=False)
+
+
+@pytest.mark.parametrize("format", ["png", "parquet"])
+def test_processes_share_the_work_and_leave_the_same_files(dcgan, dies, tmp_path, monkeypatch, format):
+    whole = write_samples(dcgan, tmp_path / "whole", 11, batch_size=2, format=format, progress=False)
+    drawn, together, errors, own = dies(99), threading.Barrier(3, timeout=60), [], threading.local()
+
+    def work(rank: int) -> None:
+        own.processes = Processes()
+        own.processes.rank, own.processes.count, own.processes.wait = rank, 3, together.wait
+        try:
+            write_samples(dcgan, tmp_path / "out", 11, batch_size=2, format=format, progress=False)
+        except BaseException as error:
+            errors.append(error)
+            together.abort()
+
+    monkeypatch.setattr(writing, "Processes", lambda: own.processes)
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors and sum(drawn) == 11
+    assert content(tmp_path / "out") == content(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+def test_parquet_is_a_dataset(paired_ddpm, tmp_path):
+    settings = {"classes": {"pathology": "HCM", "phase": "any"}, "with_masks": True, "format": "parquet"}
+    folder = write_samples(paired_ddpm, tmp_path / "out", 3, seed=7, progress=False, **settings)
+    rows = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), split="train")
+    assert rows.column_names == ["image", "mask", "seed", "index", "pathology", "phase", "pixel_spacing"]
+    assert rows.features["pathology"].names == ["NOR", "HCM"] and rows["pathology"][:] == [1] * 3
+    assert (rows["phase"][:], rows["index"][:], rows["seed"][:]) == ([None] * 3, [0, 1, 2], [7] * 3)
+    assert rows["pixel_spacing"][0] == [2.0, 2.0]
+    call = {"class_labels": "HCM", "phase": "any", "output_type": "np"}
+    expected = paired_ddpm(3, generator=sample_generators(7, range(3)), **call)
+    np.testing.assert_allclose(np.asarray(rows[2]["image"]) / 255, expected.images[2, ..., 0], atol=1 / 255)
+    assert (np.asarray(rows[2]["mask"]) == expected.masks[2]).mean() > 0.98
+    assert [row["file"] for row in rows_of(folder)] == ["data/train-00000-of-00001.parquet"] * 3
+
+
+def test_speed_and_time_left_are_told(dcgan, tmp_path, capsys):
+    write_samples(dcgan, tmp_path / "out", 8, batch_size=2)
+    assert "images/s" in capsys.readouterr().err
