@@ -71,7 +71,8 @@ class Weights:
             ZooError: If none has.
         """
         if self.variant is not None and not variant_files(folder, self.variant):
-            raise ZooError(f"{folder}: variant: no weights of variant {self.variant!r}, such as model.{self.variant}.…")
+            which = f"the model files of the `variant={self.variant}`"  # in diffusers' words
+            raise ZooError(f"{folder}: You are trying to load {which}, but no such modeling files are available")
 
 
 def variant_files(folder: Path, variant: str) -> list[Path]:
@@ -146,6 +147,9 @@ def load_pipeline(cls: type, folder: Path, weights: Weights, arguments: dict | N
     Raises:
         ZooError: If a component is missing or not what the index says, or the class does not take an argument.
     """
+    from diffusers.utils import logging
+
+    logger = logging.get_logger("diffusers.pipelines.pipeline_utils")  # as verbose as the user has set diffusers
     arguments, device = arguments or {}, weights.device()
     weights.check_variant(folder)
     index = layout.read_index(folder)
@@ -155,6 +159,7 @@ def load_pipeline(cls: type, folder: Path, weights: Weights, arguments: dict | N
     for name, (library, class_name) in listed.items():
         if name not in arguments:
             stored[name] = _load_component(folder, name, library, class_name, weights)
+            logger.info(f"Loaded {name} as {class_name} from `{name}` subfolder of {folder}.")
     try:
         pipeline = cls(**{**stored, **arguments})
     except (AttributeError, TypeError) as error:  # the former of what is no network
