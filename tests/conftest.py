@@ -493,12 +493,14 @@ def publishable_network(metrics, tmp_path) -> Path:
 
     from zoo.cards import network_card
     from zoo.files import sha256
-    from zoo.models import UNetSegmenter
+    from zoo.models import UNetSegmenter, UNetSegmenterConfig
     from zoo.published import metrics_file
     from zoo.published.saving import save_network
 
     folder = tmp_path / "segmenter"
-    save_network(UNetSegmenter(16, block_out_channels=[8, 16], norm_num_groups=4), folder, torch.float32)
+    save_network(
+        UNetSegmenter(UNetSegmenterConfig(16, block_out_channels=[8, 16], norm_num_groups=4)), folder, torch.float32
+    )
     weights = {path.name: sha256(path) for path in folder.glob("*.safetensors")}
     content = {key: metrics[key] for key in ("schema_version", "dataset", "training")}
     content["training"] |= {"parameters": 1234, "selected_by": {"validation_loss": 0.1}}

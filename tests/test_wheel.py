@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.models import DCGANGenerator, UNetSegmenter
+from zoo.models import DCGANGenerator, UNetSegmenter, UNetSegmenterConfig
 from zoo.pipelines import GANPipeline
 from zoo.published.metrics_file import save
 
@@ -70,7 +70,9 @@ def models(tmp_path):
     GANPipeline(generator.eval(), "dcgan").save_pretrained(tmp_path / "models" / "dcgan-tiny")
     for size, spacing in ((128, 1.0), (64, 2.0)):
         folder = tmp_path / "models" / f"segmenter-phantom-{size}"
-        UNetSegmenter(size, block_out_channels=[8, 8], pixel_spacing_mm=spacing).save_pretrained(folder)
+        UNetSegmenter(UNetSegmenterConfig(size, block_out_channels=[8, 8], pixel_spacing_mm=spacing)).save_pretrained(
+            folder
+        )
         dataset = {"name": "Cardiac phantom", "preset": "phantom-64", "n_images": 1}
         save(folder / "metrics.json", {"schema_version": 1, "training": {"dataset": dataset}})
     return tmp_path / "models"

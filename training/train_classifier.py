@@ -47,7 +47,7 @@ def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dic
     """
     network_class = getattr(zoo.models, recipe.network)
     if recipe.init_from:
-        network = network_class.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
+        network = network_class.from_pretrained(recipe.init_from, dtype=torch.float32)
         if network.config.conditions != recipe.conditions:
             found = network.config.conditions
             raise ZooError(f"{recipe.init_from}: expected the conditions {recipe.conditions}, it has {found}")
@@ -62,12 +62,12 @@ def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dic
     if recipe.network == "ResNet50Classifier":
         sizes = recipe.hidden_sizes
         widths = {"hidden_sizes": sizes, "embedding_size": sizes[0] // 4} if sizes else {}
-        network = network_class(**common, **widths)
+        network = network_class(network_class.config_class(**common, **widths))
         if recipe.backbone:
             network.load_backbone(recipe.backbone)
         return network
     widths = {"block_out_channels": recipe.block_out_channels} if recipe.block_out_channels else {}
-    return network_class(sample_size=size, **common, **widths)
+    return network_class(network_class.config_class(sample_size=size, **common, **widths))
 
 
 def classification_loss(
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     @torch.no_grad()
     def evaluate() -> dict[str, float]:
         averaged = build()
-        batches = [averaged(to_network(batch).to(run.device)) for batch in validation.images.split(64)]
+        batches = [averaged(to_network(batch).to(run.device)).by_condition for batch in validation.images.split(64)]
         logits = {name: torch.cat([batch[name] for batch in batches]).cpu() for name in class_names}
         values = {"validation_loss": classification_loss(logits, validation.labels).item()}
         for column, (name, scores) in enumerate(logits.items()):
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
             with run.accelerator.accumulate(network):
                 images = vary_intensity(augment(to_network(batch["image"]), recipe, run.draw), recipe, run.draw)
                 with run.accelerator.autocast():
-                    loss = classification_loss(network(images), batch["labels"], recipe.label_smoothing)
+                    loss = classification_loss(network(images).by_condition, batch["labels"], recipe.label_smoothing)
                 run.accelerator.backward(loss)
                 run.update(network, optimizer)
             if run.accelerator.sync_gradients:

@@ -24,7 +24,7 @@ from zoo.metrics.anatomy import STRUCTURES
 from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split, volumes_of
 from zoo.metrics.utility.segmentation import segmentation_loss
-from zoo.models import UNetSegmenter
+from zoo.models import UNetSegmenter, UNetSegmenterConfig
 
 
 class SegmenterRecipe(Recipe):
@@ -94,14 +94,16 @@ def main(arguments: list[str] | None = None) -> None:
     channels, size = train.images.shape[1:3]
     with settings_of(switches.config):
         if recipe.init_from:
-            network = UNetSegmenter.from_pretrained(recipe.init_from, torch_dtype=torch.float32)
+            network = UNetSegmenter.from_pretrained(recipe.init_from, dtype=torch.float32)
         else:
             network = UNetSegmenter(
-                size,
-                channels,
-                recipe.class_names,
-                recipe.block_out_channels,
-                pixel_spacing_mm=pixel_spacing(train_split),
+                UNetSegmenterConfig(
+                    size,
+                    channels,
+                    recipe.class_names,
+                    recipe.block_out_channels,
+                    pixel_spacing_mm=pixel_spacing(train_split),
+                )
             )
         try_out(network, to_network(train.images[:1]))
     num_classes = len(network.config.class_names)
@@ -130,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             with run.accelerator.accumulate(network):
                 images, masks = augment_pair(to_network(batch["image"]), batch["mask"], num_classes, recipe, run.draw)
                 with run.accelerator.autocast():
-                    loss = LOSSES[recipe.loss](network(images), masks)
+                    loss = LOSSES[recipe.loss](network(images).logits, masks)
                 run.accelerator.backward(loss)
                 run.update(network, optimizer)
             if run.accelerator.sync_gradients:

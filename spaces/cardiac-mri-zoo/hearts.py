@@ -80,7 +80,7 @@ def judge_images(images: torch.Tensor, judge: Judge) -> list[Verdict]:
 @torch.inference_mode()
 def _label(images: torch.Tensor, judge: Judge) -> tuple[torch.Tensor, torch.Tensor]:
     """Labels, uint8, and their probabilities, both `(n, height, width)`."""
-    scores = judge.network(images[:, None].float() / 127.5 - 1).softmax(1)
+    scores = judge.network(images[:, None].float() / 127.5 - 1).logits.softmax(1)
     confidence, labels = scores.max(1)
     return labels.to(torch.uint8), confidence
 

@@ -176,8 +176,8 @@ def test_a_network_that_makes_no_images(hub, publishable_network, tmp_path):
         publishable_network, "zoo/segmenter"
     )
     assert hub.api.model_info("zoo/segmenter").pipeline_tag == "image-segmentation"
-    (publishable_network / "config.json").write_text('{"_class_name": "DCGANGenerator"}')
-    with pytest.raises(ZooError, match="config.json: _class_name: expected a segmenter or classifier"):
+    (publishable_network / "config.json").write_text('{"architectures": ["DCGANGenerator"]}')
+    with pytest.raises(ZooError, match="config.json: architectures: expected a segmenter or classifier"):
         push_model(publishable_network, "zoo/segmenter", api=hub.api)
     assert len(commits(hub, "zoo/segmenter")) == 2
 

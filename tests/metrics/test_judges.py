@@ -15,7 +15,14 @@ from zoo.metrics.functional import volume_dice
 from zoo.metrics.image_set import from_split, volumes_of
 from zoo.metrics.judges import find_judge, none_of
 from zoo.metrics.judging import dice_figures, evaluate_judge
-from zoo.models import ResNet50Classifier, SkinLesNet, UNetSegmenter
+from zoo.models import (
+    ResNet50Classifier,
+    ResNet50ClassifierConfig,
+    SkinLesNet,
+    SkinLesNetConfig,
+    UNetSegmenter,
+    UNetSegmenterConfig,
+)
 from zoo.published import places
 from zoo.published.metrics_file import save
 from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
@@ -34,8 +41,10 @@ def folders(tmp_path_factory, phantom):
     conditions = ["slice_level", "pathology", "phase"]
     names = {name: features[name].names for name in conditions}
     networks = {
-        "segmenter": UNetSegmenter(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0),
-        "classifier": SkinLesNet(conditions, names, 64, block_out_channels=[2, 2, 4, 4], pixel_spacing_mm=2.0),
+        "segmenter": UNetSegmenter(UNetSegmenterConfig(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0)),
+        "classifier": SkinLesNet(
+            SkinLesNetConfig(conditions, names, 64, block_out_channels=[2, 2, 4, 4], pixel_spacing_mm=2.0)
+        ),
     }
     root = tmp_path_factory.mktemp("judges")
     for name, network in networks.items():
@@ -68,7 +77,7 @@ def test_it_sees_images_as_it_was_trained_to(segmenter, classifier, phantom):
     found = classifier.probabilities(images)
     assert list(found) == ["slice_level", "pathology", "phase"]
     with torch.no_grad():
-        expected = classifier.network(scaled)
+        expected = classifier.network(scaled).by_condition
     for name, probability in found.items():
         torch.testing.assert_close(probability, expected[name].softmax(1))
 
@@ -76,7 +85,7 @@ def test_it_sees_images_as_it_was_trained_to(segmenter, classifier, phantom):
 def test_folders_that_are_no_judges(folders, tmp_path):
     with pytest.raises(ZooError, match="config.json: not found, expected the folder of a published segmenter"):
         load_judge(tmp_path, "segmenter")
-    with pytest.raises(ZooError, match="_class_name: expected a segmenter of zoo.models, got 'SkinLesNet'"):
+    with pytest.raises(ZooError, match="architectures: expected a segmenter of zoo.models, got 'SkinLesNet'"):
         load_judge(folders / "classifier", "segmenter")
     for file in (folders / "segmenter").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -103,7 +112,7 @@ def published(folders, tmp_path, monkeypatch):
     root = tmp_path / "models"
     shutil.copytree(folders / "segmenter", root / "segmenter-acdc-64")
     shutil.copytree(folders / "classifier", root / "classifier-acdc-64")
-    large = UNetSegmenter(128, block_out_channels=[8, 8], pixel_spacing_mm=1.0)
+    large = UNetSegmenter(UNetSegmenterConfig(128, block_out_channels=[8, 8], pixel_spacing_mm=1.0))
     large.save_pretrained(root / "segmenter-acdc-128")
     shutil.copy(folders / "segmenter" / "metrics.json", root / "segmenter-acdc-128")
     monkeypatch.setenv("ZOO_MODELS", str(root))
@@ -197,7 +206,7 @@ def test_features(segmenter, classifier, phantom):
 def test_features_of_a_resnet(phantom):
     torch.manual_seed(0)
     stages = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "head_features": [16, 6]}
-    network = ResNet50Classifier(["phase"], {"phase": ["ED", "ES"]}, **stages).eval()
+    network = ResNet50Classifier(ResNet50ClassifierConfig(["phase"], {"phase": ["ED", "ES"]}, **stages)).eval()
     extractor = TrainedExtractor(Judge("resnet", network, "0" * 64))
     assert extractor.name == "resnet50"  # nobody says what it was trained on
     assert extract(extractor, from_split(phantom, "test").images[:2]).shape == (2, 6)
@@ -234,7 +243,7 @@ def test_judges_of_images_without_patients_and_slices(segmenter, phantom):
     data = BuiltDataset(phantom.dataset | {"test": lesions}, phantom.info)
     flat = BuiltDataset({"train": lesions}, phantom.info)
     assert segmenter.misfit(data) is None and "pixels of 2.0 mm, got none" in segmenter.misfit(flat)
-    network = UNetSegmenter(64, 1, ["background", "lesion"], [8, 8]).eval()
+    network = UNetSegmenter(UNetSegmenterConfig(64, 1, ["background", "lesion"], [8, 8])).eval()
     judge = Judge("lesions", network, "0" * 64)
     assert judge.misfit(flat) is None and "expects no pixel spacing, got [2.0, 2.0]" in judge.misfit(phantom)
     assert knows_hearts(segmenter) and not knows_hearts(judge)

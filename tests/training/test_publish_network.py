@@ -1,9 +1,12 @@
 """A trained network becomes a folder beside the generators, is measured, and stays out of their tables."""
 
 import json
+import os
 import subprocess
 import sys
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -14,7 +17,7 @@ import zoo.datasets
 from zoo.cards import tables
 from zoo.cards.network_card import render_network_card
 from zoo.errors import ZooError
-from zoo.models import SkinLesNet, UNetSegmenter
+from zoo.models import SkinLesNet, SkinLesNetConfig, UNetSegmenter, UNetSegmenterConfig
 from zoo.published.layout import is_network
 from zoo.published.networks import load_judge
 from zoo.published.places import list_models
@@ -37,9 +40,11 @@ def published(request, tmp_path, monkeypatch):
     """A published folder, made from a run's."""
     torch.manual_seed(0)
     network = {
-        "segmenter": UNetSegmenter(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0),
+        "segmenter": UNetSegmenter(UNetSegmenterConfig(64, block_out_channels=[8, 8], pixel_spacing_mm=2.0)),
         "classifier": SkinLesNet(
-            list(CONDITIONS), CONDITIONS, block_out_channels=[2, 2, 2, 4], hidden_features=8, pixel_spacing_mm=2.0
+            SkinLesNetConfig(
+                list(CONDITIONS), CONDITIONS, block_out_channels=[2, 2, 2, 4], hidden_features=8, pixel_spacing_mm=2.0
+            )
         ),
     }[request.param]
     source = tmp_path / "runs" / "tiny" / "pipeline"
@@ -56,10 +61,10 @@ def test_the_folder_is_whole_and_small(published, tmp_path):
     family = json.loads((published / "metrics.json").read_text())["model"]["family"]
     module = {"segmenter": "modeling_segmenter.py", "classifier": "modeling_skinlesnet.py"}[family]
     assert {path.name for path in published.iterdir()} == {
-        *("README.md", "LICENSE", "metrics.json", "config.json", "recipe.yaml", "diffusion_pytorch_model.safetensors"),
-        *("training.jsonl", module),
+        *("README.md", "LICENSE", "metrics.json", "config.json", "recipe.yaml", "model.safetensors"),
+        *("training.jsonl", "preprocessor_config.json", "modeling_slice_processor.py", module),
     }
-    weights = load_file(published / "diffusion_pytorch_model.safetensors")
+    weights = load_file(published / "model.safetensors")
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
     before, after = (load_judge(folder).network for folder in (tmp_path / "runs/tiny/pipeline", published))
     for key, weight in before.state_dict().items():
@@ -67,15 +72,27 @@ def test_the_folder_is_whole_and_small(published, tmp_path):
     assert str(tmp_path) not in "".join(path.read_text() for path in published.glob("*.json"))
 
 
-def test_the_published_source_needs_diffusers_alone(published):
-    name = json.loads((published / "config.json").read_text())["_class_name"]
-    module = next(published.glob("modeling_*.py")).stem
+def test_transformers_alone_reads_the_published_folder(published, tmp_path):
+    """The code of the folder, trusted by the user, in a process without the zoo."""
+    family = json.loads((published / "metrics.json").read_text())["model"]["family"]
+    PIL.Image.fromarray(np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)).save(tmp_path / "x.png")
+    task, auto = {
+        "segmenter": ("image-segmentation", "AutoModelForSemanticSegmentation"),
+        "classifier": ("image-classification", "AutoModelForImageClassification"),
+    }[family]
     code = (
-        f"import sys; sys.path.insert(0, {str(published)!r}); sys.modules['zoo'] = None; import torch\n"
-        f"from {module} import {name}; print(type({name}.from_pretrained({str(published)!r})).__name__)"
+        f"import sys; sys.modules['zoo'] = None; import json; from transformers import {auto}, pipeline\n"
+        f"network = {auto}.from_pretrained({str(published)!r}, trust_remote_code=True)\n"
+        f"found = pipeline({task!r}, model={str(published)!r}, trust_remote_code=True)({str(tmp_path / 'x.png')!r})\n"
+        f"print(json.dumps([type(network).__name__, str(network.dtype), sorted(x['label'] for x in found)]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
-    assert done.stdout.strip() == name, done.stderr
+    env = os.environ | {"HF_HOME": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", env=env)
+    assert done.returncode == 0, done.stderr
+    name, dtype, labels = json.loads(done.stdout.splitlines()[-1])
+    assert (name, dtype) == (load_judge(published).network.__class__.__name__, "torch.float32")
+    known = {"background", "RV", "myocardium", "LV"} if family == "segmenter" else set(sum(CONDITIONS.values(), []))
+    assert labels and set(labels) <= known
 
 
 def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch, capsys):

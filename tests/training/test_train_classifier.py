@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 import train_classifier
 from zoo.errors import ZooError
-from zoo.models import ResNet50Classifier, SkinLesNet
+from zoo.models import ResNet50Classifier, ResNet50ClassifierConfig, SkinLesNet
 
 TINY = """
 dataset: {dataset}
@@ -50,7 +50,7 @@ def test_a_run_learns_and_can_be_fine_tuned(recipe, tmp_path):
     metrics = json.loads((runs / "whole" / "pipeline" / "metrics.json").read_text())
     assert metrics["model"] == {"name": "whole", "family": "classifier"}
     network = SkinLesNet.from_pretrained(runs / "whole" / "pipeline")
-    assert list(network(torch.zeros(1, 1, 64, 64))) == ["slice_level", "pathology", "phase"]
+    assert list(network(torch.zeros(1, 1, 64, 64)).by_condition) == ["slice_level", "pathology", "phase"]
 
     source = str(runs / "whole" / "pipeline")
     train_classifier.main([*recipe("tuned"), "--epochs", "1", "--learning_rate", "1e-30", "--init_from", source])
@@ -62,13 +62,14 @@ def test_a_run_learns_and_can_be_fine_tuned(recipe, tmp_path):
 
 def test_a_resnet_with_a_trained_backbone_moves_its_head_alone(recipe, tmp_path, monkeypatch):
     small = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "head_features": [8]}
-    build = functools.partial(ResNet50Classifier, **small)
-    monkeypatch.setattr("zoo.models.ResNet50Classifier", build)
+    build = functools.partial(ResNet50ClassifierConfig, **small)
     torch.manual_seed(3)
-    backbone = build(["phase"], {"phase": ["ED", "ES"]}).backbone
+    backbone = ResNet50Classifier(build(["phase"], {"phase": ["ED", "ES"]})).backbone
     backbone.save_pretrained(tmp_path / "backbone")
     options = ["--network", "ResNet50Classifier", "--backbone", str(tmp_path / "backbone"), "--epochs", "1"]
-    train_classifier.main([*recipe("resnet"), *options])
+    with monkeypatch.context() as patched:
+        patched.setattr(ResNet50Classifier, "config_class", build)
+        train_classifier.main([*recipe("resnet"), *options])
     trained = ResNet50Classifier.from_pretrained(tmp_path / "runs" / "resnet" / "pipeline")
     for name, weight in backbone.named_parameters():
         assert torch.equal(trained.backbone.get_parameter(name), weight)
@@ -82,7 +83,7 @@ def test_a_narrow_resnet_has_the_depth_of_the_wide_one():
     network = train_classifier.build_network(chosen, data, {"phase": ["ED", "ES"]}, 2.0)
     assert network.config.hidden_sizes == [8, 16, 24, 32] and network.config.embedding_size == 2
     assert [len(stage.layers) for stage in network.backbone.encoder.stages] == [3, 4, 6, 3]
-    assert network.eval()(torch.zeros(1, 1, 16, 16))["phase"].shape == (1, 2)
+    assert network.eval()(torch.zeros(1, 1, 16, 16)).by_condition["phase"].shape == (1, 2)
 
 
 def test_a_condition_that_is_left_open_says_nothing():

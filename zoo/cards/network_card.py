@@ -1,7 +1,7 @@
 """Published networks that make no images: their folder, and the card that is rendered from their `metrics.json`.
 
-Such a folder holds `config.json`, the weights and the network's source, as diffusers stores a single model; it has no
-`model_index.json`, so that lists and tables of generators pass it by.
+Such a folder holds `config.json`, `preprocessor_config.json`, the weights and the sources, as transformers stores a
+model; it has no `model_index.json`, so that lists and tables of generators pass it by.
 """
 
 import os
@@ -23,6 +23,8 @@ KINDS = {
     "segmenter": {
         "description": "A U-Net segmenter (Ronneberger et al., 2015) of single images",
         "usage": "labels = network.segment(images)  # (1, height, width), numbers of network.config.class_names",
+        "pipeline": "image-segmentation",
+        "said": "a mask of each label",
         "script": "training/train_segmenter.py",
         "group": "segmentation",
         "how": "Dice coefficients of whole volumes, a patient's slices of one phase, or of single images where these "
@@ -30,7 +32,9 @@ KINDS = {
     },
     "classifier": {
         "description": "A classifier of single images",
-        "usage": "logits = network(images)  # by condition, (1, number of classes)",
+        "usage": "scores = network(images).by_condition  # by condition, (1, number of classes)",
+        "pipeline": "image-classification",
+        "said": "the likeliest classes, each with its probability among those of its condition",
         "script": "training/train_classifier.py",
         "group": "classification",
         "how": "Shares of images (*by slice*), and of patients, or lesions, by the mean probability over their images; "
@@ -40,7 +44,7 @@ KINDS = {
 
 
 TOLD = ("recipe", "parameters", "seconds", "selected_by", "dataset")  # of the training
-CONFIG = ("_class_name", "in_channels", "class_names")
+CONFIG = ("architectures", "in_channels", "class_names")
 
 
 def render_network_card(folder: str | os.PathLike) -> Path:
@@ -86,7 +90,7 @@ def network_card_text(folder: Path, here: str | None = None) -> str:
     context = kind | {
         "name": name,
         "here": here or f"model_cards/{name}",
-        "class_name": config["_class_name"],
+        "class_name": layout.network_name(config),
         "module": next(path.stem for path in folder.glob("modeling_*.py")),
         "size": config.get("sample_size", 64),
         "channels": config["in_channels"],
@@ -173,7 +177,7 @@ def _card_data(name: str, metrics: dict, context: dict):
     ]
     return ModelCardData(
         license=context["license_id"],
-        library_name="diffusers",
+        library_name="transformers",
         pipeline_tag=task,
         tags=[*context["tags"], JUDGE_TAG, family],
         datasets=[context["data"]["name"].lower().replace(" ", "-")],

@@ -110,8 +110,9 @@ def check_card(folder: Path) -> None:
     for field in REQUIRED_FIELDS:
         if not getattr(data, field, None):
             raise ZooError(f"{path}: {YAML_NAMES.get(field, field)}: not found in the metadata")
-    if data.library_name != "diffusers":
-        raise ZooError(f"{path}: library_name: expected diffusers, got {data.library_name}")
+    library = "transformers" if layout.is_network(folder) else "diffusers"
+    if data.library_name != library:
+        raise ZooError(f"{path}: library_name: expected {library}, got {data.library_name}")
     with tempfile.TemporaryDirectory() as work_dir:
         copy = shutil.copytree(folder, Path(work_dir) / folder.resolve().name)
         (network_card.render_network_card if layout.is_network(copy) else model_card.render_card)(copy)

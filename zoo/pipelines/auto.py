@@ -93,11 +93,13 @@ def code_files(folder: Path) -> dict[str, str]:
     import zoo.models
 
     if layout.is_network(folder):
-        name = json.loads((folder / layout.CONFIG_FILE).read_text()).get("_class_name")
-        cls = getattr(zoo.models, str(name), None)
-        if cls is None:
-            raise ZooError(f"{folder / layout.CONFIG_FILE}: _class_name: expected a class of zoo.models, got {name!r}")
-        return layout.source_files(cls, f"{layout.module_name(cls)}.py")
+        from zoo.published.saving import network_sources
+
+        name = layout.network_name(json.loads((folder / layout.CONFIG_FILE).read_text()))
+        if name not in zoo.models.JUDGES:
+            known = ", ".join(zoo.models.JUDGES)
+            raise ZooError(f"{folder / layout.CONFIG_FILE}: architectures: expected one of {known}, got {name!r}")
+        return network_sources(getattr(zoo.models, name))
     index, files = layout.read_index(folder), {}
     if isinstance(index["_class_name"], list):  # not diffusers' own
         files = layout.source_files(_class_of(folder), "pipeline.py")

@@ -13,6 +13,7 @@ from zoo.errors import ZooError
 
 INDEX_FILE, RECIPE_FILE = "model_index.json", "recipe.yaml"
 CONFIG_FILE = "config.json"  # of a network; at the top of the folder if it makes no images
+PROCESSOR_FILE = "preprocessor_config.json"  # of a network that judges
 # Arguments of a zoo pipeline that diffusers' own class does not know; diffusers skips keys that start with "_"
 OWN_ARGUMENTS_KEY = "_zoo"
 _RELATIVE_IMPORT = re.compile(r"^(\s*from\s+)(\.\.?)(\w+)(?=\s+import\b)", re.MULTILINE)
@@ -112,6 +113,11 @@ def is_network(folder: str | os.PathLike) -> bool:
     """Whether a folder holds a single network rather than a generator."""
     folder = Path(folder)
     return (folder / CONFIG_FILE).is_file() and not (folder / INDEX_FILE).exists()
+
+
+def network_name(config: dict) -> str | None:
+    """The class that the config of a network that judges names, as transformers has it."""
+    return next(iter(config.get("architectures") or []), None)
 
 
 def pipeline_name(index: dict) -> str | None:

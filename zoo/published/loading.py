@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What says which model it is and how good; a network that judges has a config in place of an index
 DESCRIPTION = (layout.INDEX_FILE, layout.CONFIG_FILE, "metrics.json")
 # No *.py: code of the repo is not even downloaded
-WHOLE = (*DESCRIPTION, "*/*.json", "*.safetensors")
+WHOLE = (*DESCRIPTION, "preprocessor_config.json", "*/*.json", "*.safetensors")
 
 
 @dataclass(frozen=True)

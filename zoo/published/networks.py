@@ -1,11 +1,12 @@
 """Loading a published segmenter or classifier of single images: the networks that judge samples."""
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import ModelMixin
 
 import zoo.models
 from zoo.errors import ZooError
@@ -17,8 +18,24 @@ from zoo.published.metrics_file import load_metrics
 from zoo.published.places import Source
 
 FAMILIES = ("segmenter", "classifier")
-WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+WEIGHTS_FILE = "model.safetensors"
 BATCH_SIZE = 50
+
+
+@contextmanager
+def quiet():
+    """Inside, transformers shows no bar for what takes a blink, and no table of what becomes an error of one line."""
+    from transformers.utils import logging
+
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if shown:
+            logging.enable_progress_bar()
 
 
 @dataclass(frozen=True)
@@ -27,13 +44,13 @@ class Judge:
 
     Args:
         name (`str`): The folder's name.
-        network (`ModelMixin`): A segmenter or classifier of `zoo.models`.
+        network (`PreTrainedModel`): A segmenter or classifier of `zoo.models`.
         sha256 (`str`): Hash of its weights.
         trained_on (`str`, *optional*): Name of the dataset that it was trained on, where its `metrics.json` says so.
     """
 
     name: str
-    network: ModelMixin
+    network: Any
     sha256: str
     trained_on: str | None = None
 
@@ -46,7 +63,7 @@ class Judge:
         Args:
             data (`BuiltDataset`): The dataset.
         """
-        return misfit(self.network.config, data)
+        return misfit(self.network.config.to_dict(), data)
 
     @torch.inference_mode()
     def masks(self, images: torch.Tensor) -> torch.Tensor:
@@ -56,7 +73,7 @@ class Judge:
     @torch.inference_mode()
     def probabilities(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """A classifier's probabilities for 8-bit images `(n, channels, height, width)`: `(n, classes)` by condition."""
-        found = [self.network(batch) for batch in _batches(images)]
+        found = [self.network(batch).by_condition for batch in _batches(images)]
         return {name: torch.cat([scores[name] for scores in found]).softmax(1) for name in found[0]}
 
 
@@ -84,10 +101,12 @@ def read_config(folder: Path, family: str | None = None) -> dict:
     if not file.is_file():
         raise ZooError(f"{file}: not found, expected the folder of a published {family or 'network'}")
     config = layout.read_config(file)
-    name = config.get("_class_name")
+    if "_class_name" in config:
+        raise ZooError(f"{file}: architectures: expected those of transformers; training/convert_network.py adds them")
+    name = layout.network_name(config)
     families = FAMILIES if family is None else (family,)
     if getattr(getattr(zoo.models, str(name), None), "family", None) not in families:
-        raise ZooError(f"{file}: _class_name: expected a {' or '.join(families)} of zoo.models, got {name!r}")
+        raise ZooError(f"{file}: architectures: expected a {' or '.join(families)} of zoo.models, got {name!r}")
     if not isinstance(config.get("in_channels"), int):
         raise ZooError(f"{file}: in_channels: expected a number of channels, got {config.get('in_channels')!r}")
     spacing = config.setdefault("pixel_spacing_mm", None)
@@ -116,16 +135,19 @@ def load_judge(source: str | Path, family: str | None = None) -> Judge:
     Raises:
         ZooError: If there is none of the kind, or it is damaged.
     """
+    from safetensors import SafetensorError
+
     folder = find_folder(source)
-    network_class = getattr(zoo.models, read_config(folder, family)["_class_name"])
+    network_class = getattr(zoo.models, layout.network_name(read_config(folder, family)))
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise ZooError(f"{weights}: not found, expected the folder of a published {family or 'network'}")
     try:
-        network, report = network_class.from_pretrained(
-            folder, torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, IndexError) as error:
+        with quiet():
+            network, report = network_class.from_pretrained(
+                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, SafetensorError) as error:
         raise ZooError(f"{folder}: cannot be loaded: {(str(error).splitlines() or [error])[0]}") from error
     if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
         raise ZooError(f"{weights}: {len(wrong)} missing or unexpected weights, such as {wrong[0]}")

@@ -183,7 +183,7 @@ def save_network(network, folder: Path, dtype) -> None:
     """Writes config, weights and source of a network.
 
     Args:
-        network (`ModelMixin`): Of `zoo.models`.
+        network (`PreTrainedModel`): Of `zoo.models`, one that judges.
         folder (`Path`): An empty one.
         dtype (`torch.dtype`): Of the stored weights.
 
@@ -193,7 +193,44 @@ def save_network(network, folder: Path, dtype) -> None:
     network.save_pretrained(folder)
     for file in folder.glob("*.safetensors"):
         cast_weights(file, dtype)
-    layout.publish_source(type(network), folder / f"{layout.module_name(type(network))}.py")
-    config = json.loads((folder / layout.CONFIG_FILE).read_text())
-    config.pop("_name_or_path", None)  # a path of this machine
-    layout.write_json(folder / layout.CONFIG_FILE, config)
+    describe_network(network.config, type(network), folder)
+
+
+def describe_network(config, network_class: type, folder: Path) -> None:
+    """Writes config, image processor and source of a network that judges, so that transformers finds them.
+
+    Args:
+        config (`PreTrainedConfig`): Of the network.
+        network_class (`type`): Its class.
+        folder (`Path`): With its weights.
+    """
+    from zoo.models import SliceImageProcessor
+
+    module, processor = layout.module_name(network_class), layout.module_name(SliceImageProcessor)
+    auto = {"segmenter": "AutoModelForSemanticSegmentation", "classifier": "AutoModelForImageClassification"}
+    names = {"AutoConfig": type(config).__name__, auto[network_class.family]: network_class.__name__}
+    content = config.to_diff_dict() | {
+        "architectures": [network_class.__name__],
+        "auto_map": {name: f"{module}.{cls}" for name, cls in names.items()},
+        "dtype": "float32",  # in memory, whatever they are stored in
+    }
+    layout.write_json(folder / layout.CONFIG_FILE, content)
+    size = getattr(config, "sample_size", None)
+    settings = {"size": size, "channels": config.in_channels, "pixel_spacing_mm": config.pixel_spacing_mm}
+    settings["image_processor_type"] = SliceImageProcessor.__name__
+    settings["auto_map"] = {"AutoImageProcessor": f"{processor}.{SliceImageProcessor.__name__}"}
+    layout.write_json(folder / layout.PROCESSOR_FILE, settings)
+    for name, text in network_sources(network_class).items():
+        (folder / name).write_text(text)
+
+
+def network_sources(network_class: type) -> dict[str, str]:
+    """The source files of a network that judges and of its image processor: text by file name."""
+    from zoo.models import SliceImageProcessor
+
+    classes = (network_class, SliceImageProcessor)
+    return {
+        name: text
+        for cls in classes
+        for name, text in layout.source_files(cls, f"{layout.module_name(cls)}.py").items()
+    }

@@ -36,7 +36,7 @@ class TrainedExtractor(FeatureExtractor):
         self.name = prefix if judge.trained_on is None else f"{prefix}_{judge.trained_on.lower()}"
         self.network, self.sha256 = judge.network, judge.sha256
         config = self.network.config
-        size = config.get("sample_size", 64)
+        size = getattr(config, "sample_size", 64)
         with torch.inference_mode():
             features = self.network.features(torch.zeros(1, config.in_channels, size, size))
         self.dimensions = features.shape[1]

@@ -101,14 +101,14 @@ def cnn(
     device: torch.device | str = "cpu",
 ) -> dict[str, list[torch.Tensor]]:
     """A small SkinLesNet that answers all tasks at once, trained for each arm; for the rest see `hog_svm`."""
-    from zoo.models import SkinLesNet
+    from zoo.models import SkinLesNet, SkinLesNetConfig
 
     channels, size = images.shape[1:3]
     names = {str(i): [str(c) for c in range(int(labels.max()) + 1)] for i, labels in enumerate(tasks)}
     widths = [width for halvings, width in enumerate(WIDTHS, 1) if size % 2**halvings == 0]
 
     def build() -> nn.Module:
-        return SkinLesNet(list(names), names, size, channels, widths, HIDDEN, DROPOUT)
+        return SkinLesNet(SkinLesNetConfig(list(names), names, size, channels, widths, HIDDEN, DROPOUT))
 
     found = {}
     for arm, weights in arms.items():
@@ -118,12 +118,12 @@ def cnn(
             moved, _ = augment(images[chosen].to(device).float() / 127.5 - 1)
             return sum(
                 F.cross_entropy(scores, labels[chosen].to(device), weight=(1 / share).float().to(device))
-                for scores, labels, share in zip(network(moved).values(), tasks, shares, strict=True)
+                for scores, labels, share in zip(network(moved).by_condition.values(), tasks, shares, strict=True)
             )
 
         network = fit(build, loss_of, weights, schedule, seed, device)
         with torch.inference_mode():
-            batches = [network(batch.to(device).float() / 127.5 - 1) for batch in unseen.split(256)]
+            batches = [network(batch.to(device).float() / 127.5 - 1).by_condition for batch in unseen.split(256)]
         found[arm] = [torch.cat([batch[name] for batch in batches]).softmax(1).double().cpu() for name in names]
     return found
 

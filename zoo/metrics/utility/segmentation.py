@@ -147,17 +147,17 @@ def train_segmenter(
         device: Where it is trained.
         schedule (`Schedule`): How long.
     """
-    from zoo.models import UNetSegmenter
+    from zoo.models import UNetSegmenter, UNetSegmenterConfig
 
     channels, size = images.shape[1:3]
     widths = [width for halvings, width in enumerate(WIDTHS) if size % 2**halvings == 0]
 
     def loss_of(network: nn.Module, chosen: torch.Tensor) -> torch.Tensor:
         pairs = augment(images[chosen].to(device).float() / 127.5 - 1, masks[chosen].to(device).long())
-        return segmentation_loss(network(pairs[0]), pairs[1])
+        return segmentation_loss(network(pairs[0]).logits, pairs[1])
 
     def build() -> nn.Module:
-        return UNetSegmenter(size, channels, block_out_channels=widths)
+        return UNetSegmenter(UNetSegmenterConfig(size, channels, block_out_channels=widths))
 
     return fit(build, loss_of, weights, schedule, seed, device)
 

@@ -89,7 +89,7 @@ def skinlesnet(
     device: torch.device | str = "cpu",
 ) -> dict[str, list[torch.Tensor]]:
     """SkinLesNet at its full width, trained for each arm and all tasks at once; for the rest see `hog_svm`."""
-    from zoo.models import SkinLesNet
+    from zoo.models import SkinLesNet, SkinLesNetConfig
 
     device = torch.device(device)
     channels, size = images.shape[1:3]
@@ -99,13 +99,13 @@ def skinlesnet(
         kept = (weights > 0).nonzero().flatten()
         with single_threaded(), torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
             torch.manual_seed(seed)
-            network = SkinLesNet(list(names), names, size, channels).to(device).train()
+            network = SkinLesNet(SkinLesNetConfig(list(names), names, size, channels)).to(device).train()
             optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **PLATEAU)
             for _ in range(EPOCHS):
                 losses = []
                 for chosen in kept[torch.randperm(len(kept))].split(BATCH_SIZE):
-                    logits = network(images[chosen].to(device).float() / 127.5 - 1)
+                    logits = network(images[chosen].to(device).float() / 127.5 - 1).by_condition
                     loss = sum(
                         F.cross_entropy(scores, labels[chosen].to(device))
                         for scores, labels in zip(logits.values(), tasks, strict=True)
@@ -117,7 +117,7 @@ def skinlesnet(
                 plateau.step(sum(losses) / len(losses))
         network.eval()
         with torch.inference_mode():
-            batches = [network(batch.to(device).float() / 127.5 - 1) for batch in unseen.split(256)]
+            batches = [network(batch.to(device).float() / 127.5 - 1).by_condition for batch in unseen.split(256)]
         found[arm] = [torch.cat([batch[name] for batch in batches]).softmax(1).double().cpu() for name in names]
     return found
 
