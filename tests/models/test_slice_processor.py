@@ -1,5 +1,8 @@
 """Slices as transformers hands them to a network that judges."""
 
+import subprocess
+import sys
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -88,3 +91,13 @@ def test_a_segmenter_labels_pixels(tmp_path):
     assert {row["label"] for row in found} == {network.config.id2label[label] for label in np.unique(truth)}
     for row in found:
         assert np.array_equal(np.asarray(row["mask"]) > 0, truth == network.config.label2id[row["label"]])
+
+
+def test_generators_load_no_file_of_a_judge():
+    """transformers takes seconds, which `cardiac-zoo generate` need not."""
+    code = (
+        "import sys, zoo.models, zoo.published.networks; zoo.models.DCGANGenerator; "
+        "print(sorted(name for name in sys.modules if name.startswith('zoo.models.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['zoo.models.dcgan']"
