@@ -1,37 +1,32 @@
 """The networks: one file each, needing diffusers and torch alone, so that each can be published next to its weights."""
 
-from .acgan import ACGANDiscriminator, ACGANGenerator
-from .conditional_unet import ConditionalUNet2DModel
-from .cvae import ConvolutionalVAE
-from .dcgan import DCGANDiscriminator, DCGANGenerator
-from .efficientnet_stages import EfficientNetLiteStages
-from .gan import GANDiscriminator, GANGenerator
-from .infogan import InfoGANDiscriminator
-from .patch_discriminator import PatchDiscriminator
-from .resnet_classifier import ResNet50Classifier
-from .score_unet import ScoreUNet2DModel
-from .segmenter import UNetSegmenter
-from .skinlesnet import SkinLesNet
-from .style_statistics import StyleImages, StyleStatistics
-from .vae import DenseVAE
+import importlib
 
-__all__ = [
-    "ACGANDiscriminator",
-    "ACGANGenerator",
-    "ConditionalUNet2DModel",
-    "ConvolutionalVAE",
-    "DCGANDiscriminator",
-    "DCGANGenerator",
-    "DenseVAE",
-    "EfficientNetLiteStages",
-    "GANDiscriminator",
-    "GANGenerator",
-    "InfoGANDiscriminator",
-    "PatchDiscriminator",
-    "ResNet50Classifier",
-    "ScoreUNet2DModel",
-    "SkinLesNet",
-    "StyleImages",
-    "StyleStatistics",
-    "UNetSegmenter",
-]
+_FILES = {
+    "ACGANDiscriminator": "acgan",
+    "ACGANGenerator": "acgan",
+    "ConditionalUNet2DModel": "conditional_unet",
+    "ConvolutionalVAE": "cvae",
+    "DCGANDiscriminator": "dcgan",
+    "DCGANGenerator": "dcgan",
+    "DenseVAE": "vae",
+    "EfficientNetLiteStages": "efficientnet_stages",
+    "GANDiscriminator": "gan",
+    "GANGenerator": "gan",
+    "InfoGANDiscriminator": "infogan",
+    "PatchDiscriminator": "patch_discriminator",
+    "ResNet50Classifier": "resnet_classifier",
+    "ScoreUNet2DModel": "score_unet",
+    "SkinLesNet": "skinlesnet",
+    "StyleImages": "style_statistics",
+    "StyleStatistics": "style_statistics",
+    "UNetSegmenter": "segmenter",
+}
+__all__ = list(_FILES)
+
+
+def __getattr__(name: str):
+    """Imports the file of a network when it is first asked for: a GAN needs no U-Net of diffusers."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)
