@@ -26,7 +26,7 @@ __all__ = list(_FILES)
 
 
 def __getattr__(name: str):
-    """Imports the file of a network when it is first asked for: a GAN needs no U-Net of diffusers."""
+    """Imports the file of a network when it is first asked for: a model needs its own alone."""
     if name not in _FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)
