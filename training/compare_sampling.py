@@ -6,6 +6,10 @@ Every combination of the values that are given is tried with the same seeds, so 
 alone. It prints a Markdown table, the best KID first, with the Fréchet distance, which is lower the more samples there
 are, the MS-SSIM of pairs beside that of the training images, and of hearts the share of closed rings and their mean
 wall beside those of the validation images; recipes and `publish.py` take what was chosen by it.
+
+    python training/compare_sampling.py ddpm-acdc-64 --turbo turbo-acdc-64 --curve outputs/curve
+
+With `--curve` it is KID and seconds of six schedulers by their steps, as `curve.csv` and `curve.png`.
 """
 
 import argparse
@@ -14,18 +18,22 @@ import time
 from pathlib import Path
 from typing import get_args
 
+import torch
 from rich.progress import track
 
 import zoo
 import zoo.hub.datasets
 from common.errors import told_in_one_line
+from common.recipe import AlgorithmType
 from common.samples import draw_samples
-from common.schedulers import AlgorithmType, set_scheduler
+from common.sampling_curve import measure, points, write_curve
+from common.schedulers import set_scheduler
 from zoo.errors import ZooError
+from zoo.files import check_folder
 from zoo.metrics.anatomy import knows_hearts, measure_hearts
 from zoo.metrics.asked import asked_classes, shared_conditions
 from zoo.metrics.diversity import diversity_row
-from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, extract
 from zoo.metrics.functional import frechet_distance, kid
 from zoo.metrics.image_set import ImageSet, from_split, of_samples
 from zoo.metrics.judges import find_judge
@@ -52,9 +60,33 @@ def rings_and_walls(images: ImageSet, segmenter: Judge) -> tuple[float, float]:
     return measures["ring_closed"].float().mean().item(), measures["wall_thickness_mm"].nanmean().item()
 
 
+def draw_curve(models: list, options: argparse.Namespace, real: torch.Tensor, extractor: FeatureExtractor) -> None:
+    """Measures every point of the curve, and writes table and figure anew after each.
+
+    Raises:
+        ZooError: If a model takes no steps, or a scheduler does not take so many.
+    """
+    check_folder(options.curve)
+    todo, rows = [], []
+    for pipe in models:
+        if "scheduler" not in pipe.components:
+            raise ZooError(f"--curve: a {type(pipe).__name__} has no scheduler")
+        pipe.set_progress_bar_config(disable=True)
+        todo += [(pipe, *point) for point in points(pipe, options.num_inference_steps)]
+    for pipe, sampler, steps in track(todo, "points", transient=True):
+        try:
+            rows.append(measure(pipe, sampler, steps, real, extractor, options.samples, options.seed))
+        except ValueError as error:
+            raise ZooError(f"{sampler}, {steps} steps: {error}") from error
+        write_curve(rows, options.curve)
+    print(f"{options.curve}: curve.csv and curve.png, {len(rows)} points")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder of a pipeline")
+    parser.add_argument("model", help="folder or name of a model")
+    parser.add_argument("--curve", type=Path, help="folder of a table and a figure of all schedulers by steps")
+    parser.add_argument("--turbo", help="a model tuned for few steps, beside them")
     parser.add_argument("--dataset", type=Path, default=Path("outputs/data/acdc-64"))
     parser.add_argument("--samples", type=int, default=200, help="of each combination")
     parser.add_argument("--seed", type=int, default=0)
@@ -74,6 +106,10 @@ def main(arguments: list[str] | None = None) -> None:
     extractor = EfficientNetLite0Extractor()
     validation = from_split(built, "validation")
     real = extract(extractor, validation.images)
+    if options.curve:
+        models = [pipe, *([zoo.from_pretrained(options.turbo)] if options.turbo else [])]
+        draw_curve(models, options, real, extractor)
+        return
     train_ms_ssim = ms_ssim_of_pairs(from_split(built, "train"), options.seed)
     classifier = find_judge("classifier", built)
     segmenter = find_judge("segmenter", built)

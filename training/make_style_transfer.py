@@ -8,24 +8,12 @@ Nothing is trained: Gram matrices are averaged over the images of `train`, and n
 overridden (`--style_weight 10`).
 """
 
-import time
 from pathlib import Path
 from typing import Literal
 
-import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-import zoo
-import zoo.hub.datasets
-from common.data import ImageTensors, check_fits, pixel_spacing, split_of
-from common.errors import told_in_one_line
-from common.recipe import Name, Settings, parse_recipe
-from zoo.errors import ZooError
-from zoo.files import atomic_folder, write_atomic
-from zoo.pipelines import VAEPipeline
-from zoo.published.loading import find_folder
-from zoo.published.metrics_file import load_metrics, save
-from zoo.style import build_style_transfer
+from common.recipe import Name, Settings, parse_recipe, stop_at_dry_run
 
 
 class StyleRecipe(Settings):
@@ -43,6 +31,25 @@ class StyleRecipe(Settings):
     optimizer: Literal["adam", "momentum"] = "adam"
     style_loss: Literal["relative", "gram", "maps"] = "relative"
     style: Literal["mean", "nearest"] = "mean"  # over the training images, or that of the nearest one
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(StyleRecipe)  # what follows takes seconds to import
+
+import time
+
+import torch
+
+import zoo
+import zoo.hub.datasets
+from common.data import ImageTensors, check_fits, pixel_spacing, split_of
+from common.errors import told_in_one_line
+from zoo.errors import ZooError
+from zoo.files import atomic_folder, write_atomic
+from zoo.pipelines import VAEPipeline
+from zoo.published.loading import find_folder
+from zoo.published.metrics_file import load_metrics, save
+from zoo.style import build_style_transfer
 
 
 def main(arguments: list[str] | None = None) -> None:

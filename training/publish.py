@@ -15,7 +15,8 @@ import yaml
 import zoo
 from common.errors import told_in_one_line
 from common.origin import copy_origin
-from common.schedulers import AlgorithmType, set_scheduler
+from common.recipe import AlgorithmType
+from common.schedulers import set_scheduler
 from zoo.cards.model_card import CODES_FILE, OUTLINES_FILE, REMARK_FILE, SAMPLES_FILE, render_card
 from zoo.errors import ZooError
 from zoo.files import atomic_folder, write_atomic

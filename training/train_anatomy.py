@@ -8,32 +8,10 @@ be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes
 
 import math
 
-import torch
-import torch.nn.functional as F
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
-from torch.utils.data import Dataset
 
-import zoo
-import zoo.datasets
-import zoo.hub.datasets
-from common.data import class_frequencies, class_names_of, labels_of, pixel_spacing, split_of
-from common.errors import settings_of, told_in_one_line, try_out
-from common.quantities import POWERS, quantities_of, quantity_ranges
-from common.recipe import Share, parse_recipe
-from common.run import Run
-from common.schedules import schedule_of
+from common.recipe import Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
-from zoo.anatomy import QUANTITIES, distance_maps
-from zoo.errors import ZooError
-from zoo.metrics.image_set import masks_of
-from zoo.models import ConditionalUNet2DModel
-from zoo.pipelines import AnatomyPipeline
-from zoo.pipelines.label_maps import LIMIT_MM
-from zoo.warp import rotation_grid
-
-GRID_FACTOR = 2  # pixels of a label map a side of a position of its distance maps
-STORED_LIMIT_MM = 2 * LIMIT_MM  # so that what zoom brings in is known
 
 
 class AnatomyRecipe(UNetRecipe):
@@ -48,6 +26,34 @@ class AnatomyRecipe(UNetRecipe):
     weight_decay: NonNegativeFloat = 0.0
     num_inference_steps: PositiveInt = 15
     guidance_scale: NonNegativeFloat = 1.0
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(AnatomyRecipe)  # what follows takes seconds to import
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+from torch.utils.data import Dataset
+
+import zoo
+import zoo.datasets
+import zoo.hub.datasets
+from common.data import class_frequencies, class_names_of, labels_of, pixel_spacing, split_of
+from common.errors import settings_of, told_in_one_line, try_out
+from common.quantities import POWERS, quantities_of, quantity_ranges
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.anatomy import QUANTITIES, distance_maps
+from zoo.errors import ZooError
+from zoo.metrics.image_set import masks_of
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import AnatomyPipeline
+from zoo.pipelines.label_maps import LIMIT_MM
+from zoo.warp import rotation_grid
+
+GRID_FACTOR = 2  # pixels of a label map a side of a position of its distance maps
+STORED_LIMIT_MM = 2 * LIMIT_MM  # so that what zoom brings in is known
 
 
 class DistanceMaps(Dataset):

@@ -6,27 +6,10 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 """
 
 from pathlib import Path
-from types import SimpleNamespace
 
-import torch
-from diffusers import AutoencoderKL
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import nn
 
-import zoo.hub.datasets
-from common.data import ImageTensors, augment, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
-from common.losses import kl_to_standard_normal, pyramid_loss
-from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Momentum, Recipe, Widths, parse_recipe
-from common.run import Run
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
-from zoo.metrics.functional import ssim
-from zoo.metrics.image_set import from_floats
-from zoo.models import PatchDiscriminator
+from common.recipe import Momentum, OptimizerName, Recipe, Widths, parse_recipe, stop_at_dry_run
 
 
 class AutoencoderRecipe(Recipe):
@@ -46,6 +29,30 @@ class AutoencoderRecipe(Recipe):
     discriminator_learning_rate: PositiveFloat = 2e-4
     adam_beta1: Momentum = 0.5
     adam_beta2: Momentum = 0.999
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(AutoencoderRecipe)  # what follows takes seconds to import
+
+from types import SimpleNamespace
+
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+import zoo.hub.datasets
+from common.data import ImageTensors, augment, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
+from common.losses import kl_to_standard_normal, pyramid_loss
+from common.optimizers import build_optimizer
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import ssim
+from zoo.metrics.image_set import from_floats
+from zoo.models import PatchDiscriminator
 
 
 class Reconstructing(nn.Module):

@@ -8,19 +8,9 @@ The protocol asks it whether samples show the class that was asked for. Every ke
 
 from typing import Annotated, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-import zoo.hub.datasets
-import zoo.models
-from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.networks import NetworkRun, vary_intensity
-from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Momentum, Recipe, Widths, parse_recipe
-from common.schedules import schedule_of
-from zoo.errors import ZooError
+from common.recipe import Momentum, OptimizerName, Recipe, Widths, parse_recipe, stop_at_dry_run
 
 
 class ClassifierRecipe(Recipe):
@@ -37,6 +27,22 @@ class ClassifierRecipe(Recipe):
     label_smoothing: Momentum = 0.0
     intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
     noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(ClassifierRecipe)  # what follows takes seconds to import
+
+import torch
+import torch.nn.functional as F
+
+import zoo.hub.datasets
+import zoo.models
+from common.data import ImageTensors, augment, class_names_of, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.networks import NetworkRun, vary_intensity
+from common.optimizers import build_optimizer
+from common.schedules import schedule_of
+from zoo.errors import ZooError
 
 
 def build_network(recipe: ClassifierRecipe, data: ImageTensors, class_names: dict[str, list[str]], spacing):

@@ -7,40 +7,10 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 
 from typing import Annotated, Literal
 
-import torch
-from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.training_utils import compute_snr
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-import zoo
-import zoo.hub.datasets
-from common.data import (
-    ImageTensors,
-    augment,
-    check_fits,
-    class_frequencies,
-    class_names_of,
-    pixel_spacing,
-    split_of,
-    to_network,
-)
-from common.errors import settings_of, told_in_one_line, try_out
-from common.latents import LatentTensors, load_autoencoder
-from common.optimizers import OptimizerName, build_optimizer
-from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
-from common.recipe import Momentum, Share, parse_recipe
-from common.run import Run
-from common.schedulers import AlgorithmType
-from common.schedules import schedule_of
+from common.recipe import AlgorithmType, Momentum, OptimizerName, Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
-from zoo.errors import ZooError
-from zoo.models import ConditionalUNet2DModel
-from zoo.pipelines import (
-    ConditionalDDPMPipeline,
-    LatentDiffusionPipeline,
-    PairedDDPMPipeline,
-    UnconditionalDDPMPipeline,
-)
 
 
 class DiffusionRecipe(UNetRecipe):
@@ -78,6 +48,41 @@ class DiffusionRecipe(UNetRecipe):
     def sources(self) -> list[str]:
         """As in the base class, and the model that gets an expert."""
         return [*super().sources, *([self.expert_of] if self.expert_of else [])]
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(DiffusionRecipe)  # what follows takes seconds to import
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from diffusers.training_utils import compute_snr
+
+import zoo
+import zoo.hub.datasets
+from common.data import (
+    ImageTensors,
+    augment,
+    check_fits,
+    class_frequencies,
+    class_names_of,
+    pixel_spacing,
+    split_of,
+    to_network,
+)
+from common.errors import settings_of, told_in_one_line, try_out
+from common.latents import LatentTensors, load_autoencoder
+from common.optimizers import build_optimizer
+from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import (
+    ConditionalDDPMPipeline,
+    LatentDiffusionPipeline,
+    PairedDDPMPipeline,
+    UnconditionalDDPMPipeline,
+)
 
 
 def network_input(images: torch.Tensor, recipe: DiffusionRecipe, draw=torch) -> torch.Tensor:

@@ -9,25 +9,10 @@ joins both with the model that draws label maps. Every key of the recipe can be 
 goes on, `--init_from MODEL` fine-tunes.
 """
 
-import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-import zoo
-import zoo.datasets
-import zoo.hub.datasets
-from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.pairs import PairTensors, settle_masks
-from common.recipe import Share, parse_recipe
-from common.run import Run
-from common.schedulers import AlgorithmType
-from common.schedules import schedule_of
+from common.recipe import AlgorithmType, Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
-from zoo.errors import ZooError
-from zoo.models import ConditionalUNet2DModel
-from zoo.pipelines import AnatomyPipeline, HeartPipeline
-from zoo.pipelines.label_maps import LABELS
 
 
 class HeartsRecipe(UNetRecipe):
@@ -50,6 +35,26 @@ class HeartsRecipe(UNetRecipe):
     def sources(self) -> list[str]:
         """As in the base class, and the model of the first stage."""
         return [*super().sources, *([self.coarse] if self.coarse else [])]
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(HeartsRecipe)  # what follows takes seconds to import
+
+import torch
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
+
+import zoo
+import zoo.datasets
+import zoo.hub.datasets
+from common.data import ImageTensors, augment, class_frequencies, class_names_of, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.pairs import PairTensors, settle_masks
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.models import ConditionalUNet2DModel
+from zoo.pipelines import AnatomyPipeline, HeartPipeline
+from zoo.pipelines.label_maps import LABELS
 
 
 def build_model(recipe: HeartsRecipe, data: PairTensors, class_names: dict[str, list[str]]) -> ConditionalUNet2DModel:

@@ -7,22 +7,10 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 
 from typing import Literal
 
-import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-import zoo
-import zoo.hub.datasets
-from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Momentum, check_keywords, parse_recipe
-from common.run import Run
-from common.schedules import schedule_of
+from common.recipe import Momentum, OptimizerName, check_keywords, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
-from zoo.errors import ZooError
-from zoo.models import ScoreUNet2DModel
-from zoo.pipelines import ScorePipeline
-from zoo.pipelines.sde import SDES, build_sde
 
 
 class ScoreRecipe(UNetRecipe):
@@ -40,6 +28,24 @@ class ScoreRecipe(UNetRecipe):
     steps_per_level: PositiveInt = 2  # of annealed Langevin dynamics
     snr: PositiveFloat = 0.16  # of the corrector
     flow_above: NonNegativeFloat | None = None  # σ above which the predictor follows the probability flow
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(ScoreRecipe)  # what follows takes seconds to import
+
+import torch
+
+import zoo
+import zoo.hub.datasets
+from common.data import ImageTensors, augment, check_fits, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.optimizers import build_optimizer
+from common.run import Run
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.models import ScoreUNet2DModel
+from zoo.pipelines import ScorePipeline
+from zoo.pipelines.sde import SDES, build_sde
 
 
 def score_loss(model, images, noise, sigma, data_scale: float, weighting: str) -> torch.Tensor:

@@ -9,26 +9,11 @@ training (Geng et al., 2024, arXiv 2406.14548). diffusers' `LCMScheduler` sample
 overridden (`--epochs 3`); `--resume` goes on.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
-import torch
-from diffusers import DDPMScheduler, LCMScheduler
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from torch import nn
 
-import zoo
-import zoo.hub.datasets
-from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
-from common.errors import told_in_one_line
-from common.recipe import Momentum, Recipe, Share, parse_recipe
-from common.run import Run
-from common.samples import draw_samples
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
-from zoo.metrics.functional import kid
-from zoo.pipelines import ConditionalDDPMPipeline
+from common.recipe import Momentum, Recipe, Share, parse_recipe, stop_at_dry_run
 
 
 class TurboRecipe(Recipe):
@@ -47,6 +32,28 @@ class TurboRecipe(Recipe):
     weight_decay: NonNegativeFloat = 0.0
     num_inference_steps: Annotated[int, Field(ge=1, le=4)] = 4
     kid_samples: Annotated[int, Field(ge=2)] = 200  # samples of a validation
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(TurboRecipe)  # what follows takes seconds to import
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDPMScheduler, LCMScheduler
+from torch import nn
+
+import zoo
+import zoo.hub.datasets
+from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
+from common.errors import told_in_one_line
+from common.run import Run
+from common.samples import draw_samples
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid
+from zoo.pipelines import ConditionalDDPMPipeline
 
 
 @dataclass

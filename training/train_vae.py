@@ -9,29 +9,9 @@ With an `adversarial_weight` reconstructions and samples also face a discriminat
 
 from typing import Annotated, Literal
 
-import torch
-import torch.nn.functional as F
-from diffusers import ModelMixin
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-import zoo
-import zoo.hub.datasets
-import zoo.models
-from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
-from common.losses import kl_to_standard_normal, pyramid_loss
-from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
-from common.run import Run
-from common.samples import draw_samples
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.families import FAMILIES
-from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
-from zoo.metrics.functional import kid, ssim
-from zoo.models import DCGANDiscriminator
-from zoo.pipelines import VAEPipeline
+from common.recipe import Momentum, OptimizerName, Recipe, Share, check_keywords, parse_recipe, stop_at_dry_run
 
 
 class VAERecipe(Recipe):
@@ -54,6 +34,32 @@ class VAERecipe(Recipe):
     adam_beta1: Momentum = 0.9
     adam_beta2: Momentum = 0.999
     weight_decay: NonNegativeFloat = 0.0
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(VAERecipe)  # what follows takes seconds to import
+
+import torch
+import torch.nn.functional as F
+from diffusers import ModelMixin
+
+import zoo
+import zoo.hub.datasets
+import zoo.models
+from common.data import ImageTensors, augment, check_enough, check_fits, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
+from common.losses import kl_to_standard_normal, pyramid_loss
+from common.optimizers import build_optimizer
+from common.run import Run
+from common.samples import draw_samples
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.families import FAMILIES
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid, ssim
+from zoo.models import DCGANDiscriminator
+from zoo.pipelines import VAEPipeline
 
 
 def reconstruction_loss(logits: torch.Tensor, images: torch.Tensor, recipe: VAERecipe) -> torch.Tensor:

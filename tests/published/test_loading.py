@@ -98,6 +98,19 @@ def test_importing_the_package_is_light():
     assert done.stdout.split() == ["from_pretrained", "set()"]
 
 
+def test_a_model_imports_its_own_files_alone(dcgan, tmp_path):
+    dcgan.save_pretrained(tmp_path / "model")
+    code = f"""
+import sys, zoo, zoo.samples
+zoo.from_pretrained({str(tmp_path / "model")!r})
+rooms = ("zoo.pipelines.pipeline_", "zoo.models.", "zoo.metrics", "zoo.anatomy")
+print(sorted(name for name in sys.modules if name.startswith(rooms)))
+print([name for name in ("datasets", "pandas", "matplotlib") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['zoo.models.dcgan', 'zoo.pipelines.pipeline_gan']", "[]"]
+
+
 def test_writing_samples_needs_no_library_of_datasets():
     code = "import zoo.samples, sys; print('datasets' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,9 +1,12 @@
+import csv
 from types import SimpleNamespace
 
 import pytest
 import torch
+from diffusers import LCMScheduler
 
 import compare_sampling
+from common.sampling_curve import SAMPLERS, with_knees
 from zoo.errors import ZooError
 from zoo.metrics.image_set import of_samples
 
@@ -69,3 +72,40 @@ def test_rings_and_walls_are_those_of_the_segmenters_labels():
 def test_what_does_not_fit_is_refused(model, few_images, options, words):
     with pytest.raises(ZooError, match=words):
         compare_sampling.main([model, "--dataset", few_images, *options])
+
+
+def test_the_curve_has_every_scheduler_and_the_turbo_model(
+    model, few_images, conditional_ddpm, tmp_path, monkeypatch, coarse_pixels
+):
+    monkeypatch.setattr(compare_sampling, "EfficientNetLite0Extractor", coarse_pixels)
+    conditional_ddpm.scheduler = LCMScheduler.from_config(conditional_ddpm.scheduler.config)
+    conditional_ddpm.register_to_config(family="turbo")
+    conditional_ddpm.save_pretrained(tmp_path / "turbo")
+    options = ["--dataset", few_images, "--samples", "4", "--num_inference_steps", "2", "4"]
+    curve = ["--turbo", str(tmp_path / "turbo"), "--curve", str(tmp_path / "curve")]
+    compare_sampling.main([model, *options, *curve])
+    rows = list(csv.DictReader((tmp_path / "curve" / "curve.csv").open()))
+    found = [(row["sampler"], int(row["num_inference_steps"])) for row in rows]
+    assert found == [*((name, steps) for name in SAMPLERS for steps in (2, 4)), *(("turbo", n) for n in (1, 2, 3, 4))]
+    calls = {(row["sampler"], row["num_inference_steps"]): int(row["network_calls"]) for row in rows}
+    assert calls["DDIM", "4"] == 4 and calls["Heun", "4"] == 7 and calls["turbo", "3"] == 3
+    assert len({row["kid"] for row in rows}) == len(rows)  # every point is another sample set
+    assert all(float(row["seconds_per_16_images"]) > 0 for row in rows)
+    assert (tmp_path / "curve" / "curve.png").stat().st_size > 1000
+
+
+def test_the_knee_is_the_fewest_steps_that_are_nearly_best():
+    kids = {"a": [0.2, 0.104, 0.1, 0.12], "b": [0.3, 0.2, 0.1, 0.05], "c": [0.1, -0.01, -0.02, 0.0]}
+    rows = [
+        {"sampler": name, "network_calls": 5 * (number + 1), "kid": kid}
+        for name, own in kids.items()
+        for number, kid in enumerate(own)
+    ]
+    knees = {row["sampler"]: row["network_calls"] for row in with_knees(rows) if row["knee"]}
+    assert knees == {"a": 10, "b": 20, "c": 15}
+
+
+def test_a_model_without_steps_has_no_curve(dcgan, few_images, tmp_path):
+    dcgan.save_pretrained(tmp_path / "gan")
+    with pytest.raises(ZooError, match="--curve: a GANPipeline has no scheduler"):
+        compare_sampling.main([str(tmp_path / "gan"), "--dataset", few_images, "--curve", str(tmp_path / "curve")])

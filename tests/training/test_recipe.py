@@ -1,5 +1,7 @@
 import importlib
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,18 @@ from zoo.errors import ZooError
 
 TRAINING = Path(__file__).parents[2] / "training"
 RECIPES = TRAINING / "recipes"
+# Scripts whose recipes can be checked without their networks, each with a recipe
+SHOWN_AT_ONCE = {
+    "train_anatomy": "anatomy-acdc-128",
+    "train_autoencoder": "autoencoder-acdc-64",
+    "train_classifier": "classifier-acdc-64",
+    "train_diffusion": "ddpm-acdc-64",
+    "train_hearts": "hearts-acdc-128",
+    "train_score": "score-vp-acdc-64",
+    "train_turbo": "turbo-acdc-64",
+    "train_vae": "vae-acdc-64",
+    "make_style_transfer": "style-transfer-acdc-64",
+}
 RECIPE_CLASSES = {
     value
     for script in [*TRAINING.glob("train_*.py"), *TRAINING.glob("make_*.py")]
@@ -204,3 +218,23 @@ def test_every_committed_recipe_parses(path):
     for kind in suited:
         recipe, _ = parse_recipe(kind, ["--config", str(path)])
         assert recipe.name in (path.stem, "-".join(path.relative_to(RECIPES).with_suffix("").parts).replace("_", "-"))
+
+
+def test_a_dry_run_shows_the_recipe_before_anything_heavy_is_imported():
+    code = f"""
+import runpy, sys
+sys.path.insert(0, {str(TRAINING)!r})
+for script, recipe in {SHOWN_AT_ONCE}.items():
+    sys.argv = [script, "--config", {str(RECIPES)!r} + "/" + recipe + ".yaml", "--dry_run"]
+    try:
+        runpy.run_path({str(TRAINING)!r} + "/" + script + ".py", run_name="__main__")
+    except SystemExit as error:
+        assert not error.code, script
+    else:
+        raise AssertionError(script)
+    assert not sys.modules.keys() & {{"torch", "diffusers", "datasets", "transformers", "accelerate"}}, script
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = [line.split(": ")[1] for line in done.stdout.splitlines() if line.startswith("name: ")]
+    assert names == list(SHOWN_AT_ONCE.values())

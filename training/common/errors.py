@@ -4,10 +4,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
+from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -36,9 +38,11 @@ def settings_of(source: str) -> Iterator[None]:
         raise ZooError(f"{source}: no network can be built of these settings ({told})") from error
 
 
-@torch.no_grad()
-def try_out(network: torch.nn.Module, *inputs: torch.Tensor | None) -> None:
+def try_out(network: "torch.nn.Module", *inputs: "torch.Tensor | None") -> None:
     """Passes one example through a new network: widths and sizes that do not fit fail here, not in the first step."""
+    import torch  # not before: a script that only shows its recipe does without
+
     mode = network.training
-    network.eval()(*inputs)
+    with torch.no_grad():
+        network.eval()(*inputs)
     network.train(mode)

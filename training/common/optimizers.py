@@ -1,11 +1,10 @@
 """Optimisers, by the name that stands in a recipe."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import torch
 
-OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
+from common.recipe import OptimizerName
 
 
 def build_optimizer(

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import sys
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import (
     create_model,
 )
 
+from common.errors import told_in_one_line
 from common.yaml_file import parse_yaml, read_yaml, to_yaml
 from zoo.errors import ZooError
 
@@ -29,6 +31,8 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[^/\\\s]+$")]
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 Schedule = Literal["constant", "constant_with_warmup", "linear", "cosine", "reduce_on_plateau", "study_b_cosine"]
+OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
+AlgorithmType = Literal["dpmsolver++", "sde-dpmsolver++"]  # what a DPM-Solver++ solves, see `common.schedulers`
 AnyRecipe = TypeVar("AnyRecipe", bound="Settings")
 
 
@@ -116,6 +120,14 @@ def parse_recipe(recipe_class: type[AnyRecipe], arguments: list[str] | None = No
         key = error.errors()[0]["loc"][:1]
         source = "command line" if key and key[0] in parsed else switches.config
         raise ZooError(f"{source}: {_first_error(error, recipe_class)}") from error
+
+
+def stop_at_dry_run(recipe_class: type[AnyRecipe]) -> None:
+    """Ends a script that is asked for the resolved recipe alone; called before it imports torch and diffusers."""
+    if "--dry_run" in sys.argv:
+        with told_in_one_line():
+            print(parse_recipe(recipe_class)[0].to_yaml())
+        raise SystemExit(0)
 
 
 def check_keywords(values: dict, function: Callable, key: str, source: str, taken: Iterable[str] = ()) -> dict:

@@ -1,13 +1,11 @@
 """Schedulers of diffusers by name."""
 
 import inspect
-from typing import Literal
 
 import diffusers
 
+from common.recipe import AlgorithmType
 from zoo.errors import ZooError
-
-AlgorithmType = Literal["dpmsolver++", "sde-dpmsolver++"]
 
 
 def set_scheduler(pipe, name: str | None = None, algorithm_type: AlgorithmType | None = None) -> None:
