@@ -24,6 +24,7 @@ OUTPUT = Path("outputs/demo")
 SCRIPTS = {"dcgan-phantom-64": "train_gan.py", "ddpm-phantom-64": "train_diffusion.py"}
 # Of a drawn phantom; whether patients are copied is a question for models of patients, and would take two minutes
 PHANTOM_GROUPS = "cost,diversity,distribution,projection"
+SAMPLES = 4  # of each class, in the report; the folders of published models have more
 
 
 class Demo(Shell):
@@ -80,13 +81,10 @@ class Demo(Shell):
     def evaluate(self, models: dict[Path, Path], dataset: Path, *options: str) -> None:
         """Measures copies of models' folders, so that the figures of the folders themselves stay as they are."""
         self.say(f"Judging {', '.join(copy.name for copy in models.values())} on {dataset}")
-        evaluations = {}
-        for model, copy in models.items():
+        for model, copy in models.items():  # one by one: reference rows are measured once, and no speed beside another
             shutil.copytree(model, copy)
             cache = self.output / "cache"
-            command = "cardiac-zoo", "evaluate", copy, "--dataset", dataset, "--cache", cache
-            evaluations[copy.name] = *command, *options
-        self.side_by_side(evaluations)
+            self.command("cardiac-zoo", "evaluate", copy, "--dataset", dataset, "--cache", cache, *options)
 
     def section(self, title: str, origin: str, folders: list[Path]) -> str:
         """A part of the report: the table of some models and a picture of each, and where the figures come from."""
@@ -101,10 +99,10 @@ class Demo(Shell):
             pipe = zoo.from_pretrained(folder)
             pipe.set_progress_bar_config(disable=True)
             picture = f"{folder.name}.png"
-            sample_grid(pipe).save(self.output / picture)
+            sample_grid(pipe, SAMPLES).save(self.output / picture)
             classes = next(iter(pipe.class_names.values()), [])
             rows = f"rows {', '.join(classes)}" if classes else "no classes"
-            parts.append(f"**{folder.name}**, generated here: {rows}, seeds 0–15, uncurated.")
+            parts.append(f"**{folder.name}**, generated here: {rows}, samples 0–{SAMPLES - 1} of seed 0, uncurated.")
             parts.append(f"![{folder.name}]({picture})")
         return "\n\n".join(parts)
 

@@ -7,9 +7,9 @@ Every key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `-
 
 from pathlib import Path
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from common.recipe import Momentum, OptimizerName, Recipe, Widths, parse_recipe, stop_at_dry_run
+from common.recipe import Recipe, Widths, parse_recipe, stop_at_dry_run
 
 
 class AutoencoderRecipe(Recipe):
@@ -21,14 +21,7 @@ class AutoencoderRecipe(Recipe):
     norm_num_groups: PositiveInt = 8
     pyramid_weight: NonNegativeFloat = 1.0  # of the Laplacian pyramid's difference, beside that of the pixels
     kl_weight: NonNegativeFloat = 1e-6  # of the divergence of all latents, beside the sum over all pixels
-    adversarial_weight: NonNegativeFloat = 0.0  # its gradient at the last layer, as a share of the reconstruction's
-    adversarial_from_epoch: NonNegativeInt = 0
-    discriminator_channels: Widths = [32, 64, 128]
-    optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 1e-3
-    discriminator_learning_rate: PositiveFloat = 2e-4
-    adam_beta1: Momentum = 0.5
-    adam_beta2: Momentum = 0.999
 
 
 if __name__ == "__main__":
@@ -43,16 +36,13 @@ from torch import nn
 import zoo.hub.datasets
 from common.data import ImageTensors, augment, split_of, to_network
 from common.errors import settings_of, told_in_one_line, try_out
-from common.gan_losses import adaptive_weight, discriminator_loss, generator_loss
 from common.losses import kl_to_standard_normal, pyramid_loss
-from common.optimizers import build_optimizer
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
 from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
 from zoo.metrics.functional import ssim
 from zoo.metrics.image_set import from_floats
-from zoo.models import PatchDiscriminator
 
 
 class Reconstructing(nn.Module):
@@ -160,23 +150,15 @@ def main(arguments: list[str] | None = None) -> None:
     validation = ImageTensors(split_of(built, "validation"), {})
     run.describe_dataset(built)
 
-    # Networks, optimisers
+    # Network, optimiser
     with settings_of(switches.config):
         model = Reconstructing(build_autoencoder(recipe, train))
         example = to_network(train.images[:1])
         try_out(model, example, torch.zeros(model.latent_shape(example)))
-        discriminator = PatchDiscriminator(train.images.shape[1], recipe.discriminator_channels)
-        try_out(discriminator, example)
-    betas = (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas)
-    d_optimizer = build_optimizer(
-        recipe.optimizer, discriminator.parameters(), recipe.discriminator_learning_rate, betas
-    )
+    optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, betas=(0.5, 0.999))
     loader = run.loader(train)
-    model, discriminator, optimizer, d_optimizer, loader = run.prepare(
-        model, discriminator, optimizer, d_optimizer, loader
-    )
-    scheduler = schedule_of(recipe, optimizer, loader)  # the discriminator's rate is constant
+    model, optimizer, loader = run.prepare(model, optimizer, loader)
+    scheduler = schedule_of(recipe, optimizer, loader)
     ema = run.average_of(model)
     extractor, shown = EfficientNetLite0Extractor(), to_network(validation.images)
     real_features = extract(extractor, validation.images)
@@ -203,9 +185,8 @@ def main(arguments: list[str] | None = None) -> None:
         }
 
     for _ in run.epochs():
-        adversarial = recipe.adversarial_weight > 0 and run.progress.epoch >= recipe.adversarial_from_epoch
         for batch in run.batches(loader):
-            with run.accelerator.accumulate(model, discriminator):
+            with run.accelerator.accumulate(model):
                 images = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
                 shape = run.accelerator.unwrap_model(model).latent_shape(images)
                 noise = run.draw.randn(*shape, device=run.device)  # (b, latent_channels, h/4, w/4)
@@ -215,27 +196,9 @@ def main(arguments: list[str] | None = None) -> None:
                 error = reconstruction_loss(reconstructions, images, recipe.pyramid_weight).mean()
                 kl = kl_to_standard_normal(mean.float(), logvar.float()).mean()
                 loss = error + recipe.kl_weight * kl / images[0].numel()
-
-                # Autoencoder: its patches up, through a discriminator that learns nothing here
-                if adversarial:
-                    judge = run.accelerator.unwrap_model(discriminator).requires_grad_(False)
-                    g_loss = generator_loss("hinge", judge(reconstructions))
-                    last_layer = run.accelerator.unwrap_model(model).autoencoder.decoder.conv_out.weight
-                    weight = recipe.adversarial_weight * adaptive_weight(error, g_loss, last_layer, run.mean)
-                    loss = loss + weight * g_loss
-                    judge.requires_grad_(True)
                 run.accelerator.backward(loss)
                 run.update(model, optimizer)
                 run.log(loss=loss, reconstruction=error, kl=kl, learning_rate=scheduler.get_last_lr()[0])
-
-                # Discriminator: real patches up, reconstructed ones down
-                if adversarial:
-                    on_real, on_fake = discriminator(images), discriminator(reconstructions.detach())
-                    d_loss = discriminator_loss("hinge", on_real, on_fake)
-                    run.accelerator.backward(d_loss)
-                    d_optimizer.step()
-                    d_optimizer.zero_grad()
-                    run.log(d_loss=d_loss, score_real=on_real.mean(), score_fake=on_fake.mean())
             if run.accelerator.sync_gradients:
                 scheduler.step()
                 ema.step(run.accelerator.unwrap_model(model).parameters())

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from common.recipe import Momentum, OptimizerName, check_keywords, parse_recipe, stop_at_dry_run
+from common.recipe import OptimizerName, check_keywords, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
 
 
@@ -20,13 +20,10 @@ class ScoreRecipe(UNetRecipe):
     loss_weighting: Literal["score", "image"] = "score"
     optimizer: OptimizerName = "adam"
     learning_rate: PositiveFloat = 2e-4
-    adam_beta1: Momentum = 0.9
-    adam_beta2: Momentum = 0.999
     weight_decay: NonNegativeFloat = 0.0
     sampler: Literal["annealed_langevin", "predictor_corrector", "probability_flow"] = "probability_flow"
     num_inference_steps: PositiveInt = 25  # noise levels
     steps_per_level: PositiveInt = 2  # of annealed Langevin dynamics
-    snr: PositiveFloat = 0.16  # of the corrector
     flow_above: NonNegativeFloat | None = None  # σ above which the predictor follows the probability flow
 
 
@@ -143,8 +140,10 @@ def main(arguments: list[str] | None = None) -> None:
     with settings_of(switches.config):
         model = build_model(recipe, train)
         try_out(model, to_network(train.images[:1]), torch.ones(1))
-    scale, betas = model.config.data_scale, (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = build_optimizer(recipe.optimizer, model.parameters(), recipe.learning_rate, betas, recipe.weight_decay)
+    scale = model.config.data_scale
+    optimizer = build_optimizer(
+        recipe.optimizer, model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
     loader = run.loader(train)
     model, optimizer, loader = run.prepare(model, optimizer, loader)
     lr_scheduler = schedule_of(recipe, optimizer, loader)
@@ -161,7 +160,6 @@ def main(arguments: list[str] | None = None) -> None:
             recipe.sampler,
             default_steps=recipe.num_inference_steps,
             steps_per_level=recipe.steps_per_level,
-            snr=recipe.snr,
             flow_above=recipe.flow_above,
             pixel_spacing_mm=pixel_spacing(train_split),
         )

@@ -33,7 +33,6 @@ class VAERecipe(Recipe):
     learning_rate: PositiveFloat = 1e-3
     adam_beta1: Momentum = 0.9
     adam_beta2: Momentum = 0.999
-    weight_decay: NonNegativeFloat = 0.0
 
 
 if __name__ == "__main__":
@@ -144,9 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
         network = build_network(recipe, switches.config, train).to(memory_format=torch.channels_last)  # faster on a CPU
         try_out(network, to_network(train.images[:1]), torch.zeros(1, network.config.latent_dim))
     latent_dim, betas = network.config.latent_dim, (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = build_optimizer(
-        recipe.optimizer, network.parameters(), recipe.learning_rate, betas, recipe.weight_decay
-    )
+    optimizer = build_optimizer(recipe.optimizer, network.parameters(), recipe.learning_rate, betas)
     loader = run.loader(train)
     network, optimizer, loader = run.prepare(network, optimizer, loader)
     if recipe.adversarial_weight:

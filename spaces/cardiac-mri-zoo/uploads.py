@@ -89,7 +89,8 @@ def read_stack(path: str, uploads: Path) -> Stack:
 
 def _read_picture(file: Path, kind: str) -> Stack:
     try:
-        size = Image.open(file).size  # the header alone
+        with Image.open(file) as picture:
+            size = picture.size  # the header alone
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ZooError(f"upload: a damaged {kind}") from error
     _check_sides(size)

@@ -43,7 +43,8 @@ def drawn(monkeypatch):
 
 def test_each_model_is_a_labelled_point_and_each_reference_a_line(folders, drawn, tmp_path):
     path = trilemma.draw_trilemma(folders, tmp_path / "new" / "figure.png")
-    assert Image.open(path).size == (1350, 900)
+    with Image.open(path) as picture:
+        assert picture.size == (1350, 900)
     axis = drawn[0].axes[0]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
     points = {tuple(point.get_offsets()[0]): tuple(point.get_facecolor()[0][:3]) for point in axis.collections}

@@ -41,7 +41,8 @@ def test_pictures_are_cropped_to_45_and_resized_to_32(mednist):
 def test_identical_pictures_share_a_split(mednist):
     for number in range(5):
         (mednist / "Hand" / f"copy{number}.png").write_bytes((mednist / "Hand" / f"{number:06d}.png").read_bytes())
-    Image.open(mednist / "Hand" / "000000.png").save(mednist / "Hand" / "copy0.bmp")  # in another format, too
+    with Image.open(mednist / "Hand" / "000000.png") as picture:
+        picture.save(mednist / "Hand" / "copy0.bmp")  # in another format, too
     for seed in range(4):
         built = build_mednist(mednist, seed=seed, progress=False)
         assert len(built.info["duplicates"]) == 5

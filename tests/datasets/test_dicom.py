@@ -234,15 +234,6 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
             read_pixels(read_header(tmp_path / "a.dcm"))
 
 
-def test_run_lengths_are_decoded(tmp_path):
-    pixels = noise(0)
-    write_slice(tmp_path / "a.dcm", pixels, series="1.2", position=0)
-    data = pydicom.dcmread(tmp_path / "a.dcm")
-    data.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
-    data.save_as(tmp_path / "a.dcm")
-    np.testing.assert_array_equal(read_pixels(read_header(tmp_path / "a.dcm"))[0], pixels)
-
-
 def file_of(patient, name="anna/1.dcm", study="1.2"):
     return File(None, name, patient, study, "1.2.3", generate_uid(), 0, "", (1, 1), False)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
@@ -238,5 +239,5 @@ def test_what_was_pulled_can_be_pushed_again(hub, publishable, tmp_path):
     pulled = pull("hearts/there-and-back", tmp_path / "pulled" / publishable.name, api=hub.api)
     push_model(pulled, "hearts/somewhere-else", api=hub.api)
     card = hub.api.hf_hub_download("hearts/somewhere-else", "README.md", cache_dir=tmp_path / "cache")
-    text = open(card).read()
+    text = Path(card).read_text()
     assert "hearts/somewhere-else" in text and "there-and-back" not in text

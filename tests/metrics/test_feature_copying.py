@@ -108,7 +108,7 @@ def test_report(train, tmp_path):
     near = nearest_training(samples.images, train)
     folder = copy_report.check_folder(tmp_path / "report", tmp_path / "model")
     copy_report.write_report(folder, samples, train, near, 0.1)
-    rows = list(csv.DictReader((folder / "nearest.csv").open()))
+    rows = list(csv.DictReader((folder / "nearest.csv").read_text().splitlines()))
     assert [row["copy"] for row in rows] == ["True", "False", "False", "False"]
     first = rows[0]
     assert (first["sample"], first["training_image"], first["patient"]) == ("3", "42", train.ids[42])

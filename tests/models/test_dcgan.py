@@ -26,7 +26,7 @@ def test_study_b_size_is_halved_down_to_five_pixels():
     assert maps == [5, 11, 22, 45, 90, 180]
 
 
-@pytest.mark.parametrize("settings", [{}, {"norm": "instance"}, {"norm": "none", "spectral_norm": True}])
+@pytest.mark.parametrize("settings", [{}, {"norm": "instance"}, {"norm": "none"}])
 @pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
 def test_one_step_each_moves_the_scores_the_right_way(settings, upsampling):
     torch.manual_seed(0)
@@ -62,16 +62,6 @@ def test_only_batch_norm_mixes_the_images_of_a_batch(norm, mixes):
     assert torch.allclose(alone, discriminator(images), atol=1e-6) is not mixes
 
 
-def test_spectral_norm_leaves_no_singular_value_above_one():
-    torch.manual_seed(0)
-    discriminator = DCGANDiscriminator(16, 1, 8, norm="none", spectral_norm=True)
-    for _ in range(30):  # a power iteration each
-        discriminator(torch.randn(1, 1, 16, 16))
-    convolutions = [layer for layer in discriminator.layers if isinstance(layer, nn.Conv2d)]
-    largest = [torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).item() for layer in convolutions]
-    assert largest == pytest.approx([1.0] * len(convolutions), abs=0.02)
-
-
 def test_seeded_slice():
     torch.manual_seed(0)
     generator = DCGANGenerator(8, 1, latent_dim=4, base_channels=4).eval()
@@ -89,8 +79,8 @@ def test_saved_and_loaded_weights_are_the_same(tmp_path, upsampling):
     assert torch.equal(generator(latents).sample, loaded(latents).sample)
 
 
-def test_a_discriminator_with_spectral_norm_is_saved_and_loaded(tmp_path):
-    discriminator = DCGANDiscriminator(16, 1, 4, norm="instance", spectral_norm=True).eval()
+def test_a_discriminator_is_saved_and_loaded(tmp_path):
+    discriminator = DCGANDiscriminator(16, 1, 4, norm="instance").eval()
     discriminator.save_pretrained(tmp_path)
     images = torch.randn(2, 1, 16, 16)
     assert torch.equal(DCGANDiscriminator.from_pretrained(tmp_path)(images), discriminator(images))

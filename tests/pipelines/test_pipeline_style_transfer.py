@@ -130,7 +130,7 @@ def test_round_trip_keeps_the_configuration(style_transfer, tmp_path):
     assert torch.equal(make(loaded).images, make(style_transfer).images)
 
 
-@pytest.mark.parametrize("network", ["cvae-encoder", "efficientnet-lite0"])
+@pytest.mark.parametrize("network", ["cvae-encoder", pytest.param("efficientnet-lite0", marks=pytest.mark.slow)])
 def test_it_loads_from_the_hub_with_diffusers_alone(hub, cvae, network, tmp_path):
     images = torch.randint(256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     pipe = build_style_transfer(cvae.vae, images, feature_network=network, num_iterations=2, optimizer="momentum")

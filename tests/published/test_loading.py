@@ -55,6 +55,7 @@ BAD = {
     ),
     "folder outside": (lambda f: change_index(f, **{"../x": ["diffusers", "UNet2DModel"]}), "lists this component"),
     "unknown argument": (lambda f: change_index(f, colour=3), "does not fit the class: .*colour"),
+    "no component": (lambda f: change_index(f, generator_model=True), "does not fit the class: "),
     "no weights": (lambda f: weights(f).unlink(), "no weights, expected diffusion_pytorch_model.safetensors"),
     "pickled weights": (store_as_pickle, "no weights, expected diffusion_pytorch_model.safetensors"),
     "truncated weights": (

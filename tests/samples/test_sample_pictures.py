@@ -10,6 +10,7 @@ from zoo.samples import denoising_strip, outline_grid, sample_grid
 def test_grid(dcgan, conditional_ddpm, paired_ddpm):
     assert sample_grid(dcgan).size == (8 * 18 - 2, 2 * 18 - 2)
     assert sample_grid(conditional_ddpm).size == (16 * 10 - 2, 2 * 10 - 2)  # a row for each pathology
+    assert sample_grid(conditional_ddpm, 4).size == (4 * 10 - 2, 2 * 10 - 2)
     grid = np.asarray(sample_grid(paired_ddpm))
     assert grid.shape == (2 * 10 - 2, 16 * 18 - 2)  # each beside its mask
     output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")

@@ -163,7 +163,7 @@ def test_what_was_asked_for_in_millimetres_stands_in_the_lists(hearts, tmp_path)
     folder = write_samples(
         hearts, tmp_path / "out", 2, quantities={"wall_thickness_mm": 12.0}, with_masks=True, format="nifti"
     )
-    rows = list(csv.DictReader((folder / "samples.csv").open()))
+    rows = list(csv.DictReader((folder / "samples.csv").read_text().splitlines()))
     assert [row["wall_thickness_mm"] for row in rows] == ["12.0", "12.0"]
     image, mask = (nibabel.load(folder / rows[0][column]) for column in ("file", "mask"))
     np.testing.assert_array_equal(image.affine, mask.affine)

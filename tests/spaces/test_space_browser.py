@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -295,7 +296,7 @@ def test_compare_shows_hearts_alone_the_best_first(visit, tmp_path):
     assert "lower is better" in visitor.panel.locator(".figures thead").inner_text()
     assert visitor.download("Download this as PNG").suggested_filename == "synthetic_comparison.png"
     file = visitor.download("Download the figures as CSV")
-    assert "conditional-ddpm" in open(file.path()).read()
+    assert "conditional-ddpm" in Path(file.path()).read_text()
     visitor.shoot("compare")
 
 

@@ -38,8 +38,6 @@ SCRIPTS = {
     "train_autoencoder": {
         "block_out_channels": "[4, 8]",
         "norm_num_groups": "2",
-        "adversarial_weight": "0.5",
-        "discriminator_channels": "[4, 4]",
     },
     "train_classifier": {"conditions": "[pathology]", "block_out_channels": "[4, 4, 4, 4]"},
     "train_segmenter": {"block_out_channels": "[8, 16]"},

@@ -76,7 +76,8 @@ def test_a_run_leaves_a_pipeline_of_pairs_resumes_and_is_gone_on_from(
     assert output.images.shape == (2, 64, 64, 1) and output.masks.shape == (2, 64, 64)
     assert pipe.unet.config.channels == 1 + LABELS and pipe.config.pixel_spacing_mm == 2.0
     # A picture of 2 rows and 8 columns shows each sample beside its mask
-    assert Image.open(runs / "whole" / "samples" / "epoch-0001.png").size == (8 * 130 - 2, 2 * 66 - 2)
+    with Image.open(runs / "whole" / "samples" / "epoch-0001.png") as picture:
+        assert picture.size == (8 * 130 - 2, 2 * 66 - 2)
 
     source = ["--init_from", str(runs / "whole" / "pipeline"), "--epochs", "1"]
     train_diffusion.main([*recipe("tuned"), *source, "--learning_rate", "1e-9", "--ema_decay", "0"])

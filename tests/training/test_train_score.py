@@ -47,6 +47,7 @@ def recipe(tmp_path, phantom):
     return write
 
 
+@pytest.mark.slow  # the fast one is of test_train_diffusion.py
 def test_accelerate_launch_leaves_a_whole_run(recipe, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", str(SCRIPT)]
     subprocess.run([*command, *recipe("tiny"), "--epochs", "1"], check=True, capture_output=True)

@@ -19,16 +19,13 @@ def discriminator_loss(
 
     Args:
         kind (`str`): `"non_saturating"`: binary cross-entropy (Goodfellow et al., 2014, arXiv 1406.2661, equation 1);
-            `"hinge"` (Miyato et al., 2018, arXiv 1802.05957, equation 16); `"wasserstein"` (Arjovsky et al., 2017,
-            arXiv 1701.07875, equation 3).
+            `"wasserstein"` (Arjovsky et al., 2017, arXiv 1701.07875, equation 3).
         on_real, on_fake (`torch.Tensor` of shape `(batch_size,)`): Its logits.
         real_label (`float`): Of real images in the cross-entropy; 0.9 is one-sided label smoothing (Salimans et al.,
             2016, arXiv 1606.03498).
     """
     if kind == "wasserstein":
         return on_fake.mean() - on_real.mean()
-    if kind == "hinge":
-        return F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean()
     return cross_entropy(on_real, real_label) + cross_entropy(on_fake, 0.0)
 
 
@@ -53,11 +50,6 @@ def gradient_penalty(discriminator: nn.Module, real: torch.Tensor, fake: torch.T
     """Mean (‖∇D‖ − 1)² between real and generated images (Gulrajani et al., 2017, arXiv 1704.00028, equation 3)."""
     between = torch.lerp(fake.detach(), real, draw.rand(len(real), 1, 1, 1, device=real.device))
     return (input_gradients(discriminator, between).norm(dim=1) - 1).square().mean()
-
-
-def r1_penalty(discriminator: nn.Module, real: torch.Tensor) -> torch.Tensor:
-    """Mean ‖∇D‖² / 2 at real images (Mescheder et al., 2018, arXiv 1801.04406, equation 9, without its γ)."""
-    return input_gradients(discriminator, real).square().sum(dim=1).mean() / 2
 
 
 def adaptive_weight(

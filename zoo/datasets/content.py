@@ -19,16 +19,18 @@ def read_bytes(path, limit: int | None = None) -> bytes:
     Raises:
         ZooError: If it is larger or cannot be read.
     """
-    limit = limit or MOST
+    limit, pieces, size = limit or MOST, [], 0
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            while size <= limit and (piece := file.read(min(CHUNK, limit + 1 - size))):  # `read` makes room for all
+                pieces.append(piece)
+                size += len(piece)
     except Exception as error:  # zipfile raises half a dozen kinds, of passwords, methods, checksums and headers
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ZooError(f"{path}: truncated or unreadable ({reason}); expected a readable file") from error
-    if len(data) > limit:
+    if size > limit:
         raise ZooError(f"{path}: is larger than {_size(limit)}; expected at most that")
-    return data
+    return b"".join(pieces)
 
 
 def unpacked(data: bytes, path, limit: int | None = None) -> bytes:

@@ -12,7 +12,7 @@ TIMES = ("TriggerTime", "TemporalPositionIdentifier", "AcquisitionTime", "Instan
 DEFLATED = "1.2.840.10008.1.2.1.99"
 LOCALIZERS = ("LOCALIZER", "SCOUT", "SURVEY")
 # What decodes a transfer syntax that plain pydicom cannot: an extra of this package
-_EXTRAS = {"JPEG 2000": "dicom", "RLE": "dicom", "JPEG": "dicom-jpeg"}
+_EXTRAS = {"JPEG 2000": "dicom", "JPEG": "dicom-jpeg"}
 
 
 @dataclass

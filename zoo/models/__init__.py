@@ -18,7 +18,6 @@ _FILES = {
     "GANDiscriminator": "gan",
     "GANGenerator": "gan",
     "InfoGANDiscriminator": "infogan",
-    "PatchDiscriminator": "patch_discriminator",
     "ResNet50Classifier": "resnet_classifier",
     "ResNet50ClassifierConfig": "resnet_classifier",
     "ScoreUNet2DModel": "score_unet",

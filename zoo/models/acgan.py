@@ -5,7 +5,6 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrally
 
 
 def _map_sizes(sample_size: int) -> list[int]:
@@ -128,8 +127,6 @@ class ACGANDiscriminator(ModelMixin, ConfigMixin):
         base_channels (`int`, defaults to 32): Channels of the first layer; each later layer has twice as many.
         norm (`str`, defaults to `"batch"`): `"batch"`, the paper's, or `"instance"` or `"none"`, which judge each image
             by itself.
-        spectral_norm (`bool`, defaults to `False`): Whether the weights are divided by their largest singular value
-            (Miyato et al., 2018, arXiv 1802.05957).
         dropout (`float`, defaults to 0.0): Share of the features that the heads do without in training; the paper has
             0.5.
 
@@ -146,7 +143,6 @@ class ACGANDiscriminator(ModelMixin, ConfigMixin):
         in_channels: int = 1,
         base_channels: int = 32,
         norm: str = "batch",
-        spectral_norm: bool = False,
         dropout: float = 0.0,
     ):
         super().__init__()
@@ -167,10 +163,6 @@ class ACGANDiscriminator(ModelMixin, ConfigMixin):
         self.score = nn.Linear(width, 1)
         self.classes = nn.ModuleList(nn.Linear(width, len(class_names[name])) for name in conditions)
         self.apply(_initialise)
-        if spectral_norm:  # not of the class heads, whose logits must be free to grow
-            for layer in [*self.layers, self.score]:
-                if isinstance(layer, nn.Conv2d | nn.Linear):
-                    normalise_spectrally(layer)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Scores images and names their classes.

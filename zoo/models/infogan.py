@@ -33,7 +33,6 @@ class InfoGANDiscriminator(ModelMixin, ConfigMixin):
         base_channels (`int`, defaults to 64): Channels of the first layer; each later layer has twice as many.
         categories (`int`, defaults to 10): Values of the categorical code.
         continuous_codes (`int`, defaults to 2): Number of continuous codes, uniform in [-1, 1].
-        hidden_dim (`int`, defaults to 128): Units of Q's own hidden layer.
 
     Raises:
         ValueError: If `sample_size` is below 8, or there is no code at all.
@@ -47,7 +46,6 @@ class InfoGANDiscriminator(ModelMixin, ConfigMixin):
         base_channels: int = 64,
         categories: int = 10,
         continuous_codes: int = 2,
-        hidden_dim: int = 128,
     ):
         super().__init__()
         if categories < 1 or continuous_codes < 0:
@@ -66,9 +64,9 @@ class InfoGANDiscriminator(ModelMixin, ConfigMixin):
         self.layers = nn.Sequential(*layers, nn.Flatten())
         width = channels * sizes[0] ** 2
         self.score = nn.Linear(width, 1)
-        self.hidden = nn.Sequential(nn.Linear(width, hidden_dim), nn.LeakyReLU(0.2))
-        self.category = nn.Linear(hidden_dim, categories)
-        self.codes = nn.Linear(hidden_dim, continuous_codes)
+        self.hidden = nn.Sequential(nn.Linear(width, 128), nn.LeakyReLU(0.2))
+        self.category = nn.Linear(128, categories)
+        self.codes = nn.Linear(128, continuous_codes)
         self.apply(_initialise)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -162,7 +162,9 @@ def load_pipeline(cls: type, folder: Path, weights: Weights, arguments: dict | N
             logger.info(f"Loaded {name} as {class_name} from `{name}` subfolder of {folder}.")
     try:
         pipeline = cls(**{**stored, **arguments})
-    except (AttributeError, TypeError) as error:  # the former of what is no network
+    except ZooError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:  # such as a number where a component belongs
         raise ZooError(f"{folder / layout.INDEX_FILE}: does not fit the class: {error}") from error
     for component in pipeline.components.values():
         if hasattr(component, "eval"):

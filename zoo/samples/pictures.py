@@ -9,15 +9,17 @@ from zoo.pipelines import sample_generators
 GRID_SEEDS = 16
 
 
-def sample_grid(pipe) -> Image.Image:
-    """Uncurated samples 0-15 of seed 0, pairs with their masks; a row for each class of a model's first condition."""
+def sample_grid(pipe, count: int = GRID_SEEDS) -> Image.Image:
+    """Uncurated samples of seed 0, the first `count`, pairs with their masks; a row for each class of a model's first
+    condition.
+    """
     conditions = next(iter(pipe.class_names.values()), [None])
-    generators = [sample_generators(0, range(GRID_SEEDS)) for _ in conditions]
+    generators = [sample_generators(0, range(count)) for _ in conditions]
     rows = [
-        pictures(pipe(GRID_SEEDS, class_labels=label, generator=row, output_type="np"))
+        pictures(pipe(count, class_labels=label, generator=row, output_type="np"))
         for label, row in zip(conditions, generators, strict=True)
     ]
-    return image_grid(np.concatenate(rows), columns=GRID_SEEDS if len(rows) > 1 else GRID_SEEDS // 2)
+    return image_grid(np.concatenate(rows), columns=count if len(rows) > 1 else count // 2)
 
 
 def outline_grid(pipe, columns: int = 8) -> Image.Image:

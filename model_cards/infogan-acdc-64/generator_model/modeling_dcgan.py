@@ -5,7 +5,6 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrally
 
 
 def _map_sizes(sample_size: int) -> list[int]:
@@ -100,8 +99,6 @@ class DCGANDiscriminator(ModelMixin, ConfigMixin):
         base_channels (`int`, defaults to 64): Channels of the first layer; each later layer has twice as many.
         norm (`str`, defaults to `"batch"`): `"batch"`, the paper's; `"instance"` or `"none"` judge each image by
             itself, which a gradient penalty needs (Gulrajani et al., 2017, arXiv 1704.00028, section 4).
-        spectral_norm (`bool`, defaults to `False`): Whether the weights are divided by their largest singular value
-            (Miyato et al., 2018, arXiv 1802.05957).
 
     Raises:
         ValueError: If `sample_size` is below 8 or `norm` is none of the three.
@@ -114,7 +111,6 @@ class DCGANDiscriminator(ModelMixin, ConfigMixin):
         in_channels: int = 1,
         base_channels: int = 64,
         norm: str = "batch",
-        spectral_norm: bool = False,
     ):
         super().__init__()
         if norm not in ("batch", "instance", "none"):
@@ -132,10 +128,6 @@ class DCGANDiscriminator(ModelMixin, ConfigMixin):
         layers.append(nn.Conv2d(channels, 1, sizes[0]))
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
-        if spectral_norm:
-            for layer in self.layers:
-                if isinstance(layer, nn.Conv2d):
-                    normalise_spectrally(layer)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Scores images.
