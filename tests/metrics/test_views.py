@@ -78,6 +78,8 @@ def test_shares_are_counted_by_slice_and_by_volume(slices):
     assert group["told_mirrored_basal"]["value"] == 1 and group["told_mirrored_mid"]["value"] == 0.5
     assert (group["slices"], group["volumes"]) == (4, 2)
     assert threshold_of(torch.linspace(-1, 0, 101)) == pytest.approx(-0.95)
+    known = torch.linspace(-1, 0, 376)
+    assert (known < threshold_of(known)).float().mean() <= 0.05
 
 
 def test_a_network_is_measured_on_whole_slices_of_its_pixels(network, phantom, slices):

@@ -129,8 +129,8 @@ def beside(centers: torch.Tensor, angle: torch.Tensor, pixels: torch.Tensor, sid
 
 
 def threshold_of(known: torch.Tensor) -> float:
-    """The log-probability that all slices as they are reach but a share `REFUSED`."""
-    return known.quantile(REFUSED).item()
+    """The log-probability that all slices as they are reach but at most a share `REFUSED`."""
+    return known.quantile(REFUSED, interpolation="lower").item()
 
 
 def said_of(network, slices: WholeSlices) -> dict[str, torch.Tensor]:
