@@ -1,9 +1,9 @@
 """A network that tells how a heart lies in an image: upright, turned, mirrored, or whether it is there at all."""
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
 from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import ImageClassifierOutput
 
 TURNS = 8  # the ways to lay down a square: by quarters, and mirrored by quarters
 
@@ -24,13 +24,8 @@ def after(first: int, second: int) -> int:
     return quarters % 4 + (4 if (first < 4) != (second < 4) else 0)
 
 
-class ViewNet(ModelMixin, ConfigMixin):
-    """Convolutions of 3×3, each with group normalisation, ReLU and a halving of the map, then two linear layers.
-
-    How a heart lies is seen from afar: images are looked at in half their resolution. The first eight classes are the
-    turns of an upright image, in the order of `turned`; any further one is a picture that shows no heart of that size,
-    however it is turned. So an image can be looked at in all eight ways, and what is said of each is brought together:
-    `log_probabilities`.
+class ViewNetConfig(PreTrainedConfig):
+    """What a [`ViewNet`] is built of.
 
     Parameters:
         class_names (`list[str]`): At least eight.
@@ -45,17 +40,13 @@ class ViewNet(ModelMixin, ConfigMixin):
             are stored a quarter turned.
         threshold (`float`, *optional*): The log-probability of the known classes below which an image is none of them.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel of the training images in millimetres.
-
-    Raises:
-        ValueError: If `sample_size` cannot be halved often enough, or there are too few classes.
     """
 
-    family = "view"
+    model_type = "view-net"
 
-    @register_to_config
     def __init__(
         self,
-        class_names: list[str],
+        class_names: list[str] = (),
         sample_size: int = 64,
         in_channels: int = 1,
         block_out_channels: list[int] = (32, 64, 128),
@@ -65,32 +56,69 @@ class ViewNet(ModelMixin, ConfigMixin):
         known: list[int] = (0,),
         threshold: float | None = None,
         pixel_spacing_mm: float | None = None,
+        **kwargs,
     ):
-        super().__init__()
-        factor = 2 ** (len(block_out_channels) + 1)
-        if sample_size % factor:
-            raise ValueError(f"sample_size: expected a multiple of {factor}, got {sample_size}")
-        if len(class_names) < TURNS:
-            raise ValueError(f"class_names: expected at least {TURNS}, got {len(class_names)}")
+        self.class_names, self.known, self.threshold = list(class_names), list(known), threshold
+        self.sample_size, self.in_channels, self.pixel_spacing_mm = sample_size, in_channels, pixel_spacing_mm
+        self.block_out_channels, self.norm_num_groups = list(block_out_channels), norm_num_groups
+        self.hidden_features, self.dropout = hidden_features, dropout
+        labels = dict(enumerate(self.class_names))
+        super().__init__(**(kwargs | {"id2label": labels, "label2id": {name: i for i, name in labels.items()}}))
+
+
+class ViewNet(PreTrainedModel):
+    """Convolutions of 3×3, each with group normalisation, ReLU and a halving of the map, then two linear layers.
+
+    How a heart lies is seen from afar: images are looked at in half their resolution. The first eight classes are the
+    turns of an upright image, in the order of `turned`; any further one is a picture that shows no heart of that size,
+    however it is turned. So an image can be looked at in all eight ways, and what is said of each is brought together:
+    `log_probabilities`.
+
+    Args:
+        config ([`ViewNetConfig`]): What it is built of.
+
+    Raises:
+        ValueError: If `sample_size` cannot be halved often enough, or there are too few classes.
+    """
+
+    family = "view"
+    config_class = ViewNetConfig
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: ViewNetConfig):
+        super().__init__(config)
+        widths, size, dropout = config.block_out_channels, config.sample_size, config.dropout
+        factor = 2 ** (len(widths) + 1)
+        if size % factor:
+            raise ValueError(f"sample_size: expected a multiple of {factor}, got {size}")
+        if len(config.class_names) < TURNS:
+            raise ValueError(f"class_names: expected at least {TURNS}, got {len(config.class_names)}")
         layers = [nn.AvgPool2d(2)]
-        for before, width in zip((in_channels, *block_out_channels), block_out_channels, strict=False):
-            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.GroupNorm(norm_num_groups, width)]
+        for before, width in zip((config.in_channels, *widths), widths, strict=False):
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.GroupNorm(config.norm_num_groups, width)]
             layers += [nn.ReLU(), nn.MaxPool2d(2)]
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
-        flat = block_out_channels[-1] * (sample_size // factor) ** 2
-        self.hidden = nn.Sequential(nn.Dropout(dropout), nn.Linear(flat, hidden_features), nn.ReLU())
-        self.scores = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden_features, len(class_names)))
+        flat, features = widths[-1] * (size // factor) ** 2, config.hidden_features
+        self.hidden = nn.Sequential(nn.Dropout(dropout), nn.Linear(flat, features), nn.ReLU())
+        self.scores = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, len(config.class_names)))
+        self.post_init()
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """The layers' own initial weights stay."""
+
+    def forward(self, pixel_values: torch.Tensor, return_dict: bool = True) -> ImageClassifierOutput | tuple:
         """Scores the classes.
 
         Args:
-            images (`torch.Tensor` of shape `(batch_size, in_channels, sample_size, sample_size)`): In [-1, 1].
+            pixel_values (`torch.Tensor` of shape `(batch_size, in_channels, sample_size, sample_size)`): In [-1, 1].
+            return_dict (`bool`): Whether to return an `ImageClassifierOutput` or a tuple.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, num_classes)`: Logits.
+            `logits` of shape `(batch_size, num_classes)`.
         """
-        return self.scores(self.hidden(self.convolutions(images)))
+        output = ImageClassifierOutput(logits=self.scores(self.hidden(self.convolutions(pixel_values))))
+        return output if return_dict else output.to_tuple()
 
     def log_probabilities(self, images: torch.Tensor) -> torch.Tensor:
         """What is said of each image, turned in all eight ways: turning it changes the places of the classes alone.
@@ -104,7 +132,7 @@ class ViewNet(ModelMixin, ConfigMixin):
         others = list(range(TURNS, len(self.config.class_names)))
         said = []
         for turn in range(TURNS):
-            scores = self(turned(images, turn)).log_softmax(1)
+            scores = self(turned(images, turn)).logits.log_softmax(1)
             said.append(scores[:, [after(own, turn) for own in range(TURNS)] + others])
         return torch.stack(said).mean(0).log_softmax(1)
 

@@ -75,10 +75,10 @@ class Controls:
             ZooError: If it cannot: see `Catalogue.invite`.
         """
         if model in names:
-            return gr.update(value=model)
+            return gr.update(value=model, title="Model")
         self.catalogue.invite(model)
         choices = [*model_groups(self.catalogue, names), *groups({"Of the Hub": [model]})]
-        return gr.update(choices=choices, value=model)
+        return gr.update(choices=choices, value=model, title="Model")
 
     @property
     def described(self) -> list:

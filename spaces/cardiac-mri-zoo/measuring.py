@@ -140,7 +140,7 @@ def measured_html(found: Measured) -> str:
             "A heart, but not upright" if problem in NOT_UPRIGHT else "This does not look like a heart in short axis"
         )
         words = (
-            f"{problem[0].upper()}{problem[1:]}, so nothing is measured. Expected is a slice across the left "
+            f"{problem[0].upper()}{problem[1:]}. Nothing is measured. Expected is a slice across the left "
             "ventricle, upright, not mirrored, the blood bright and the muscle dark, the heart within about 5 cm of "
             "the middle."
         )

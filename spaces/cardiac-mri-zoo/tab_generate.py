@@ -18,6 +18,7 @@ from zoo.errors import ZooError
 
 ARRIVAL, FIRST = "NOR", 8  # whose hearts are there at first, and how many
 WAIT = pictures.progress("Opening")
+EARLIER = "Earlier results"
 KEPT = 8  # results of a visit that one may come back to
 READY = '<p class="quiet">Press <strong>Generate</strong>.</p>'
 RUN_LINK = (
@@ -56,7 +57,7 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
                     measure = gr.Button("Measure this", size="sm", min_width=90)
                     card = gr.Button("Card", size="sm", min_width=90)
                 same = models(catalogue, names, title="The same in …")
-                kept, earlier = gr.State([]), Select(title="Earlier results", visible=False)
+                kept, earlier = gr.State([]), Select(title=EARLIER, visible=False)
             text = gr.Markdown(visible=False, elem_classes="card")
 
     arrival = stored_result(catalogue, names[0], ARRIVAL, FIRST)
@@ -139,7 +140,7 @@ def keep(found: Result | None, kept: list[Result]) -> tuple:
         return gr.skip(), gr.skip()
     kept = [found, *(one for one in kept if one.request != found.request)][:KEPT]
     choices = options((provenance(one), one.request.query) for one in kept)
-    return kept, gr.update(choices=choices, value=found.request.query, visible=len(kept) > 1)
+    return kept, gr.update(choices=choices, value=found.request.query, title=EARLIER, visible=len(kept) > 1)
 
 
 def _writer(format: str):

@@ -22,7 +22,7 @@ WORDS = {
     "other": "it does not look like a heart in short axis",
 }
 WHOLE = "it looks like more than a heart: crop it to the heart"
-WHOLE_UNKNOWN = f"{WHOLE}, or say how large a pixel is, so that the heart can be looked for"
+WHOLE_UNKNOWN = f"{WHOLE}, or say how large a pixel is"
 NOT_UPRIGHT = {words for name, words in WORDS.items() if name != "other"}
 UNSURE = "it does not look like an upright heart in short axis"
 

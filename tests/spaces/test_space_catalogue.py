@@ -7,7 +7,7 @@ import torch
 import zoo.datasets
 from zoo.errors import ZooError
 from zoo.metrics.views import NAMES
-from zoo.models import ViewNet
+from zoo.models import ViewNet, ViewNetConfig
 from zoo.pipelines import GANPipeline
 from zoo.published import places
 
@@ -150,11 +150,13 @@ def test_the_network_of_views_is_found_in_the_checkout_or_there_is_none(monkeypa
     monkeypatch.setattr(places, "CHECKOUT", tmp_path)
     assert Attached(Catalogue({"a": tmp_path / "a"})).view() is None
     folder = tmp_path / "view-acdc-64"
-    ViewNet(NAMES, 32, block_out_channels=[8, 8], threshold=-1.0, pixel_spacing_mm=4.0).save_pretrained(folder)
+    ViewNet(ViewNetConfig(NAMES, 32, block_out_channels=[8, 8], threshold=-1.0, pixel_spacing_mm=4.0)).save_pretrained(
+        folder
+    )
     judge = Attached(Catalogue({})).view()
     assert judge.name == "view-acdc-64" and judge.network.config.threshold == -1.0
     (folder / "config.json").write_text("{}")
-    with pytest.raises(ZooError, match="config.json: _class_name: expected a view of zoo.models"):
+    with pytest.raises(ZooError, match="config.json: architectures: expected a view of zoo.models"):
         Attached(Catalogue({})).view()
 
 

@@ -62,7 +62,7 @@ def test_what_is_wrong_is_told_in_words_and_nothing_is_measured(heart, segmenter
     found = measured([laid], segmenter, Saying("half"))
     assert found.verdicts[0].problem == "it looks turned by 180°" and found.values(0) == {}
     html = measured_html(found)
-    assert "It looks turned by 180°, so nothing is measured." in html and " mm²" not in html and "<table" not in html
+    assert "It looks turned by 180°. Nothing is measured." in html and " mm²" not in html and "<table" not in html
     mirrored = heart[:, ::-1].copy()
     assert problems([mirrored], segmenter, Saying("mirrored")) == {"it looks mirrored: left and right are exchanged"}
     whole = "it looks like more than a heart: crop it to the heart"
