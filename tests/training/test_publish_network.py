@@ -80,10 +80,9 @@ def test_transformers_alone_reads_the_published_folder(published, tmp_path):
     """The code of the folder, trusted by the user, in a process without the zoo."""
     family = json.loads((published / "metrics.json").read_text())["model"]["family"]
     PIL.Image.fromarray(np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)).save(tmp_path / "x.png")
-    task, auto = {
-        "segmenter": ("image-segmentation", "AutoModelForSemanticSegmentation"),
-        "classifier": ("image-classification", "AutoModelForImageClassification"),
-    }[family]
+    task, auto = "image-classification", "AutoModelForImageClassification"
+    if family == "segmenter":
+        task, auto = "image-segmentation", "AutoModelForSemanticSegmentation"
     code = (
         f"import sys; sys.modules['zoo'] = None; import json; from transformers import {auto}, pipeline\n"
         f"network = {auto}.from_pretrained({str(published)!r}, trust_remote_code=True)\n"
@@ -95,8 +94,12 @@ def test_transformers_alone_reads_the_published_folder(published, tmp_path):
     assert done.returncode == 0, done.stderr
     name, dtype, labels = json.loads(done.stdout.splitlines()[-1])
     assert (name, dtype) == (load_judge(published).network.__class__.__name__, "torch.float32")
-    known = {"background", "RV", "myocardium", "LV"} if family == "segmenter" else set(sum(CONDITIONS.values(), []))
-    assert labels and set(labels) <= known
+    known = {
+        "segmenter": ["background", "RV", "myocardium", "LV"],
+        "classifier": sum(CONDITIONS.values(), []),
+        "view": NAMES,
+    }
+    assert labels and set(labels) <= set(known[family])
 
 
 def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch, capsys):
