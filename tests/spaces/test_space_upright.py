@@ -98,13 +98,9 @@ def test_without_such_a_network_the_page_says_that_it_was_not_checked(heart, seg
     assert "not checked" not in measured_html(measured([heart], segmenter, Saying("upright")))
 
 
-def test_drawn_hearts_are_upright(phantom, segmenter, view):
-    """The examples of the page are among them."""
-    rows = phantom.dataset["train"]
-    stacks = {}
-    for row in rows:
-        stacks.setdefault((row["patient_id"], row["frame"]), []).append(np.asarray(row["image"]))
-    assert all("" in problems(stack, segmenter, view) for stack in stacks.values())
+def test_a_drawn_heart_is_upright(heart, segmenter, view):
+    """As the examples of the page are."""
+    assert problems([heart], segmenter, view) == {""}
 
 
 @pytest.mark.skipif(not (REAL / "zoo_dataset.json").is_file(), reason="needs the ACDC dataset in outputs/data/acdc-64")
