@@ -3,7 +3,7 @@
     python spaces/space_load.py --readme spaces/cardiac-mri-zoo/README.md
 
 The Space runs in a process of its own, on this machine and for this measurement alone; the answer goes between the
-markers of a page, or to the terminal.
+markers of a page, or to the terminal. `--note` is said beside the figures, for instance what else the machine did.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+import zoo
 from zoo.cards.tables import update_section
 from zoo.hardware import describe_hardware
 
@@ -122,13 +123,13 @@ def seconds_of(client, model: str, steps: int) -> list[float]:
     return took
 
 
-def report() -> str:
-    """Measures, in words."""
+def report(users: int = USERS, seconds: float = SECONDS, note: str = "") -> str:
+    """Measures so many users for so long, in words; with a note beside them."""
     with space() as (server, new_client):
         first = {
             model: seconds_of(new_client(), model, steps) for model, steps in ((GAN, 1), (DIFFUSION, FASTEST_STEPS))
         }
-        found = crowd([new_client() for _ in range(USERS)], GAN, SECONDS, server)
+        found = crowd([new_client() for _ in range(users)], GAN, seconds, server)
     lines = [
         "| one visitor | first picture, the model is loaded for it | median of the next |",
         "|---|---:|---:|",
@@ -139,10 +140,11 @@ def report() -> str:
     answers = len(found.took) - len(found.errors)
     lines += [
         "",
-        f"{USERS} visitors who asked `{GAN}` for four images each, again and again for {SECONDS:g} s: {answers} "
+        f"{users} visitors who asked `{GAN}` for four images each, again and again for {seconds:g} s: {answers} "
         f"answers, {len(found.errors)} errors, {statistics.median(found.took):.1f} s in the median. The server held "
         f"{max(found.memory):.0f} MB at most; in the second half it grew by {found.growth:.0f} MB. "
-        f"On {describe_hardware()} (`python spaces/space_load.py --readme spaces/cardiac-mri-zoo/README.md`).",
+        f"Version {zoo.__version__}, on {describe_hardware()}{note and f', {note}'} "
+        f"(`python spaces/space_load.py --users {users} --seconds {seconds:g}`).",
         "",
     ]
     return "\n".join(lines)
@@ -151,11 +153,15 @@ def report() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how long visitors of the Space wait.")
     parser.add_argument("--readme", type=Path, help="a page with the markers `load:begin` and `load:end`")
-    page = parser.parse_args().readme
-    if page:
-        update_section(page, report(), "load")
+    parser.add_argument("--users", type=int, default=USERS, help="how many ask at once")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for how long")
+    parser.add_argument("--note", default="", help="what is to be said beside the figures")
+    options = parser.parse_args()
+    found = report(options.users, options.seconds, options.note)
+    if options.readme:
+        update_section(options.readme, found, "load")
     else:
-        print(report())
+        print(found)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
             stack = await asyncio.to_thread(read_stack, (file or {}).get("path") or "", Path(get_upload_folder()))
         except ZooError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        found = await outcome(lambda: look(stack, side_mm, attached.segmenter()))
+        found = await outcome(lambda: look(stack, side_mm, attached.segmenter(), attached.view()))
         return [
             {"slice": number + 1, "problem": verdict.problem}
             | {

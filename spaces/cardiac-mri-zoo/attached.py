@@ -1,4 +1,4 @@
-"""What the Space's owner has attached by variables: a dataset, a segmenter. Each is read when it is first needed."""
+"""What the Space's owner has attached: a dataset, the networks of *Measure*. Each is read when it is first needed."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from zoo.published.networks import Judge, load_judge
 from zoo.published.places import networks
 
 DATASET_VARIABLE, SEGMENTER_VARIABLE = "ZOO_DATASET", "ZOO_SEGMENTER"
-SEGMENTER = "segmenter-acdc-64"  # the published one
+SEGMENTER, VIEW = "segmenter-acdc-64", "view-acdc-64"  # the published ones
 PHANTOM_PATIENTS = 20
 hf_datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # it would tell another host of each dataset that is read
 
@@ -59,10 +59,10 @@ class Hearts:
 
 
 class Attached:
-    """The dataset and the segmenter of a Space.
+    """The dataset of a Space, its segmenter and its network of views.
 
     Args:
-        catalogue (`Catalogue`): The models; a published segmenter may lie beside them on the Hub.
+        catalogue (`Catalogue`): The models; the published networks may lie beside them on the Hub.
     """
 
     def __init__(self, catalogue: Catalogue):
@@ -121,14 +121,36 @@ class Attached:
             return self._judge
 
     def _segmenter_source(self) -> str | Path:
-        if source := os.environ.get(SEGMENTER_VARIABLE):
-            return source
-        for found in networks(SEGMENTER).values():
+        source = os.environ.get(SEGMENTER_VARIABLE) or self._published(SEGMENTER)
+        if source is None:
+            raise ZooError(f"segmenter: none is attached; name a folder or Hub id in {SEGMENTER_VARIABLE}")
+        return source
+
+    @cached_property
+    def _view(self) -> Judge | None:
+        source = self._published(VIEW)
+        try:
+            return source and load_judge(source, "view")
+        except ZooError:
+            if isinstance(source, Path):
+                raise
+            return None  # that owner has published none
+
+    def view(self) -> Judge | None:
+        """The published network of views, in a checkout or beside the Hub's models; `None` if there is none.
+
+        Raises:
+            ZooError: If its folder is damaged.
+        """
+        with self._lock:
+            return self._view
+
+    def _published(self, name: str) -> str | Path | None:
+        """Where a published network lies, if there may be one."""
+        for found in networks(name).values():
             return found
         owners = [source.split("/")[0] for source in self.catalogue.sources.values() if isinstance(source, str)]
-        if owners:
-            return f"{owners[0]}/{SEGMENTER}"
-        raise ZooError(f"segmenter: none is attached; name a folder or Hub id in {SEGMENTER_VARIABLE}")
+        return f"{owners[0]}/{name}" if owners else None
 
 
 def _hearts(built: datasets.BuiltDataset, split: str) -> Hearts:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+import guests
 import zoo
 from zoo.errors import ZooError
 from zoo.families import FAMILIES
@@ -22,6 +23,7 @@ from zoo.published.places import generators
 from zoo.samples import GRID_SEEDS
 from zoo.sources import HEARTS, source_of
 
+GUESTS = 8  # models that visitors have named; the first goes first
 HELD = 4  # models in memory; the one that was used longest ago goes first
 SAMPLES, CARD = "samples.png", "README.md"
 GAP = 2  # black pixels between the samples of a model's picture
@@ -67,7 +69,7 @@ class Facts:
 
 
 class Catalogue:
-    """Models by the names that visitors see; nothing else can be loaded.
+    """Models by the names that visitors see, and those that they have named by Hub id; nothing else can be loaded.
 
     Args:
         sources (`dict[str, str | Path]`): Folder or Hub id of each model.
@@ -76,12 +78,13 @@ class Catalogue:
     def __init__(self, sources: dict[str, str | Path]):
         self.sources = sources
         self._pipelines = OrderedDict()
+        self._guests = OrderedDict()  # their folders
         self._seconds = {}  # an image, as it was last seen here
         self._lock = threading.Lock()
 
     def __reduce__(self):
         """A process that is lent a GPU is told the sources, and loads what it needs."""
-        return Catalogue, (self.sources,)
+        return Catalogue, (self.sources | {name: str(name) for name in self._guests},)
 
     @classmethod
     def from_environment(cls) -> "Catalogue":
@@ -160,7 +163,7 @@ class Catalogue:
         Raises:
             ZooError: If there is no such model.
         """
-        return find_folder(self.sources[name], files=(*DESCRIPTION, SAMPLES, CARD))
+        return self._guests.get(name) or find_folder(self.sources[name], files=(*DESCRIPTION, SAMPLES, CARD))
 
     def card(self, name: str) -> str:
         """The text of a model's card, Markdown without its header and pictures; empty if it has none."""
@@ -190,17 +193,38 @@ class Catalogue:
         lefts = [i * step for i in range(count)]
         return np.stack([picture[row * step : row * step + size, left : left + size, None] for left in lefts])
 
+    def invite(self, repo_id: str) -> None:
+        """Takes a model of the Hub in for a while; lists and tables do not name it.
+
+        Raises:
+            ZooError: If it is none of the zoo's, not public or too large: see `guests`.
+        """
+        if repo_id in self.sources or repo_id in self._guests:
+            return
+        folder = guests.fetch(repo_id)
+        pipe = zoo.from_pretrained(folder)
+        if pipe.sample_size > guests.MAX_SIDE:
+            raise ZooError(f"Hub id: {repo_id}: expected images of at most {guests.MAX_SIDE} pixels a side")
+        with self._lock:
+            self._guests[repo_id] = folder
+            while len(self._guests) > GUESTS:
+                self._guests.popitem(last=False)
+
+    def source(self, name: str) -> str | Path:
+        """Hub id of a model, or its folder."""
+        return name if name in self._guests else self.sources[name]
+
     def load(self, name: str):
         """The pipeline of that name, in eval mode, on the GPU if there is one.
 
         Raises:
             ZooError: If the Space does not offer it, or it cannot be loaded.
         """
-        if name not in self.names:
+        if name not in [*self.names, *self._guests]:
             raise ZooError(f"model: expected one of {', '.join(self.names)}")
         with self._lock:
             if name not in self._pipelines:
-                pipe = zoo.from_pretrained(self.sources[name])
+                pipe = zoo.from_pretrained(self._guests.get(name) or self.sources[name])
                 pipe.set_progress_bar_config(disable=True)
                 self._pipelines[name] = pipe.to("cuda") if torch.cuda.is_available() else pipe
             self._pipelines.move_to_end(name)

@@ -6,7 +6,8 @@ import gradio as gr
 
 from asking import DRAWN, MAX_GUIDANCE, MAX_STEPS, OPEN, Request, ask, class_choice, conditions
 from catalogue import Catalogue
-from widgets import Select, add_seed, models, options
+from widgets import Select, add_seed, groups, model_groups, models, options
+from zoo.errors import ZooError
 
 PATHOLOGIES = {
     "NOR": ("Healthy", "No disease of the heart."),
@@ -67,13 +68,27 @@ class Controls:
             updates.append(gr.update(value=defaults.get(key, 1) if asked is None else asked, visible=key in defaults))
         return updates
 
+    def choose(self, model: str, names: list[str]):
+        """An update of the menu, `names` in it, that chooses a model; one of the Hub that is not among them joins.
+
+        Raises:
+            ZooError: If it cannot: see `Catalogue.invite`.
+        """
+        if model in names:
+            return gr.update(value=model, title="Model")
+        self.catalogue.invite(model)
+        choices = [*model_groups(self.catalogue, names), *groups({"Of the Hub": [model]})]
+        return gr.update(choices=choices, value=model, title="Model")
+
     @property
     def described(self) -> list:
         """What `describe` updates."""
         return [*self.labels, self.steps, self.guidance]
 
 
-def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None, count: int = 8) -> Controls:
+def add_controls(
+    catalogue: Catalogue, names: list[str], most: int | None = None, count: int = 8, guests: bool = False
+) -> Controls:
     """Adds the controls of some models; those that a model does not know are hidden when it is chosen.
 
     Args:
@@ -81,6 +96,7 @@ def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None
         names (`list[str]`): Which of them.
         most (`int`, *optional*): How many images may be asked for; without it there is one.
         count (`int`): How many are asked for at first.
+        guests (`bool`): Whether a model of the Hub may join them.
     """
     first = gr.Radio([], label="Heart", elem_classes="chips", visible=False)
     says = gr.Markdown(elem_classes="says")
@@ -91,6 +107,10 @@ def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None
             number = gr.Number(count, precision=0, minimum=1, label="Images", info=f"Up to {most}.", min_width=90)
     with gr.Accordion("More: model, phase, level, steps", open=False, elem_classes="more"):
         model = models(catalogue, names)
+        if guests:
+            with gr.Row(elem_classes="pair"):
+                guest = gr.Textbox(label="Or one of the Hub", placeholder="owner/name", max_length=200, min_width=120)
+                add = gr.Button("Add", min_width=60, scale=0, elem_classes="dice")
         phase = Select(title="Phase", visible=False)
         level = Select(title="Slice level", visible=False)
         with gr.Row(elem_classes="pair"):
@@ -101,6 +121,16 @@ def add_controls(catalogue: Catalogue, names: list[str], most: int | None = None
     controls = Controls(catalogue, model, [first, phase, level], number, seed, steps, guidance)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     model.input(controls.describe, model, controls.described, **quiet)
+    if guests:
+
+        def take_in(repo_id):
+            try:
+                return [controls.choose((repo_id or "").strip(), names), *controls.describe(repo_id.strip())]
+            except ZooError as error:
+                raise gr.Error(str(error), print_exception=False) from error
+
+        described = [model, *controls.described]
+        gr.on([add.click, guest.submit], take_in, guest, described, api_visibility="private", concurrency_limit=2)
     first.change(_sentence, first, says, **quiet)
     return controls
 

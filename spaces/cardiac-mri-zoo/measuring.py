@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel
@@ -18,6 +18,7 @@ from events import on_gpu
 from hearts import Verdict, find_heart, judge_images, on_grid, side_of
 from jobs import News
 from uploads import Slice, Stack
+from upright import NOT_UPRIGHT, wrong_view
 from zoo.figures import image_grid
 from zoo.published.networks import Judge
 
@@ -53,6 +54,7 @@ class Measured:
         verdicts (`list[Verdict]`): Of each.
         spacing_mm (`float`): Side of a pixel of `images`.
         segmenter (`str`): Its name.
+        view_checked (`bool`): Whether a network has said that all of it is upright, or what it is instead.
     """
 
     stack: Stack
@@ -63,6 +65,7 @@ class Measured:
     verdicts: list[Verdict]
     spacing_mm: float
     segmenter: str
+    view_checked: bool
 
     @property
     def shown_spacing(self) -> float | None:
@@ -96,8 +99,15 @@ class Measured:
 
 
 @on_gpu
-def measure(stack: Stack, spacing_mm: float | None, judge: Judge) -> Iterator:
-    """Looks for a heart in each slice: yields `News`, and what was `Measured` last."""
+def measure(stack: Stack, spacing_mm: float | None, judge: Judge, view: Judge | None) -> Iterator:
+    """Looks for a heart in each slice: yields `News`, and what was `Measured` last.
+
+    Args:
+        stack (`Stack`): The slices.
+        spacing_mm (`float`, *optional*): Side of a pixel, where the stack does not know it.
+        judge (`Judge`): The segmenter.
+        view (`Judge`, *optional*): Says whether hearts are upright; nothing is measured in those that are not.
+    """
     size, spacing = judge.network.config.sample_size, judge.network.config.pixel_spacing_mm
     side, is_known = side_of(stack, spacing_mm, size * spacing)
     count = len(stack.voxels)
@@ -109,7 +119,13 @@ def measure(stack: Stack, spacing_mm: float | None, judge: Judge) -> Iterator:
         images.append(image.numpy())
         verdicts += judge_images(image[None], judge)
         yield News(f"Slice {number + 1} of {count}", number + 1, count, may_pause=True)
-    yield Measured(stack, side, is_known, center, np.stack(images), verdicts, spacing, judge.name)
+    if view is not None:
+        own = view.network.config
+        grid = own.sample_size, own.pixel_spacing_mm
+        seen = torch.stack([on_grid(Slice(voxels, side), center, *grid) for voxels in stack.voxels])
+        if problem := wrong_view(seen, torch.from_numpy(np.stack(images)), view, judge, is_known):
+            verdicts = [replace(verdict, problem=problem) for verdict in verdicts]
+    yield Measured(stack, side, is_known, center, np.stack(images), verdicts, spacing, judge.name, view is not None)
 
 
 def measured_html(found: Measured) -> str:
@@ -120,12 +136,16 @@ def measured_html(found: Measured) -> str:
         words = f"{found.stack.words}. {pictures.legend()}"
     else:
         problem = found.verdicts[found.best].problem
-        heading = "This does not look like a heart in short axis"
+        heading = (
+            "A heart, but not upright" if problem in NOT_UPRIGHT else "This does not look like a heart in short axis"
+        )
         words = (
-            f"{problem[0].upper()}{problem[1:]}, so nothing is measured. Expected is a slice across the left "
+            f"{problem[0].upper()}{problem[1:]}. Nothing is measured. Expected is a slice across the left "
             "ventricle, upright, not mirrored, the blood bright and the muscle dark, the heart within about 5 cm of "
             "the middle."
         )
+    if not found.view_checked:
+        words += " Which way it lies was not checked: no network that tells it is at hand."
     unknown = (
         ""
         if found.is_known

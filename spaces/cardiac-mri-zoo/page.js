@@ -58,6 +58,48 @@
     link.download = button.dataset.name;
     link.click();
   };
+  // A picture of an answer, large: by click, Enter or space; the arrows go on, Esc closes
+  const ZOOMED = '.answer .gallery .frame, .answer .stage .frame';
+  const zoom = document.body.appendChild(document.createElement('dialog'));
+  zoom.className = 'zoom';
+  zoom.setAttribute('aria-label', 'Enlarged image');
+  zoom.innerHTML = '<div class="large"></div><p role="status"></p><button type="button" class="close">Close</button>';
+  let zoomed = null;
+  const enlarge = frame => {
+    zoomed = frame;
+    zoom.querySelector('.large').innerHTML = frame.innerHTML;
+    zoom.querySelector('p').textContent = frame.closest('figure').querySelector('figcaption').textContent;
+    zoom.classList.toggle('plain', frame.closest('.answer').classList.contains('plain'));
+    if (!zoom.open) zoom.showModal();
+  };
+  zoom.querySelector('.close').addEventListener('click', () => zoom.close());
+  zoom.addEventListener('click', event => { if (event.target === zoom) zoom.close(); });
+  zoom.addEventListener('close', () => zoomed?.focus());
+  zoom.addEventListener('keydown', event => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const all = step && [...zoomed.closest('.answer').querySelectorAll(ZOOMED)];
+    if (!all) return;
+    event.preventDefault();
+    event.stopPropagation();
+    enlarge(all[(all.indexOf(zoomed) + step + all.length) % all.length]);
+  });
+  const reachable = () => document.querySelectorAll(ZOOMED).forEach(frame => {
+    if (frame.tabIndex === 0) return;
+    frame.tabIndex = 0;
+    frame.setAttribute('role', 'button');
+    frame.setAttribute('aria-haspopup', 'dialog');
+  });
+  new MutationObserver(reachable).observe(document.body, { childList: true, subtree: true });
+  reachable();
+  document.addEventListener('click', event => {
+    const frame = event.target.closest(ZOOMED);
+    if (frame) enlarge(frame);
+  });
+  document.addEventListener('keydown', event => {
+    if (!['Enter', ' '].includes(event.key) || !event.target.matches?.(ZOOMED)) return;
+    event.preventDefault();
+    enlarge(event.target);
+  });
   // On a phone the answer lies below the button: it comes into view
   document.addEventListener('click', event => {
     const view = event.target.closest('button.primary')?.closest('.sheet')?.querySelector('.view');

@@ -167,8 +167,8 @@ def make_result(catalogue: Catalogue, pipe, request: Request, images: np.ndarray
         pipe.config.get("pixel_spacing_mm"),
         facts.dataset if facts else "",
         settings,
-        shown_source(catalogue.sources[request.model]),
-        request.python(pipe, catalogue.sources[request.model]),
+        shown_source(catalogue.source(request.model)),
+        request.python(pipe, catalogue.source(request.model)),
         seconds,
     )
 

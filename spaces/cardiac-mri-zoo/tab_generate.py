@@ -11,13 +11,15 @@ from controls import Controls, add_controls
 from exports import FORMATS, write_zip
 from jobs import Jobs
 from panel import Panel, Task, add_download
-from results import result_html
+from results import provenance, result_html
 from sampling import Result, sample, stored_result
-from widgets import models
+from widgets import Select, models, options
 from zoo.errors import ZooError
 
 ARRIVAL, FIRST = "NOR", 8  # whose hearts are there at first, and how many
 WAIT = pictures.progress("Opening")
+EARLIER = "Earlier results"
+KEPT = 8  # results of a visit that one may come back to
 READY = '<p class="quiet">Press <strong>Generate</strong>.</p>'
 RUN_LINK = (
     "() => { if (new URLSearchParams(location.search).has('model')) document.getElementById('ask-generate').click() }"
@@ -44,7 +46,7 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
     names = catalogue.images
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=2, min_width=300, elem_classes="asks"):
-            controls = add_controls(catalogue, names, SHOWN, FIRST)
+            controls = add_controls(catalogue, names, SHOWN, FIRST, guests=True)
             panel = Panel(jobs, "generate", "Generate")
         with gr.Column(scale=5, min_width=300):
             panel.add_view(WAIT)
@@ -55,6 +57,7 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
                     measure = gr.Button("Measure this", size="sm", min_width=90)
                     card = gr.Button("Card", size="sm", min_width=90)
                 same = models(catalogue, names, title="The same in …")
+                kept, earlier = gr.State([]), Select(title=EARLIER, visible=False)
             text = gr.Markdown(visible=False, elem_classes="card")
 
     arrival = stored_result(catalogue, names[0], ARRIVAL, FIRST)
@@ -65,6 +68,7 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
         try:
             asked = Request.from_query(query) if "model" in query else None
             model = asked.model if asked else names[0]
+            chosen = controls.choose(model, names) if "/" in model else model
             described = controls.describe(model, asked)
         except ZooError as error:
             skipped = [gr.skip()] * (3 + len(controls.described))
@@ -74,8 +78,8 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
             first = next(iter(known.values()), [])
             described[0] |= {"value": ARRIVAL if ARRIVAL in first else DRAWN}
             view = result_html(arrival) if arrival else READY
-            return [model, *described, 0, FIRST, view, arrival, gr.update(visible=arrival is not None)]
-        return [model, *described, asked.seed, asked.count, *[gr.skip()] * 3]
+            return [chosen, *described, 0, FIRST, view, arrival, gr.update(visible=arrival is not None)]
+        return [chosen, *described, asked.seed, asked.count, *[gr.skip()] * 3]
 
     def ask(*values) -> Task:
         request = controls.request(*values)
@@ -97,6 +101,12 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
         )
         return Task(lambda: sample(catalogue, request), catalogue.seconds(other, request.count))
 
+    def ask_earlier(query, kept: list[Result]) -> Task:
+        found = [one for one in kept if one.request.query == query]
+        if not found:
+            raise ZooError("earlier results: expected one of this visit")
+        return Task(lambda: found, at_once=True)
+
     def show_card(found: Result | None):
         return gr.update(value=catalogue.card(found.request.model) if found else "", visible=found is not None)
 
@@ -104,9 +114,14 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
     extra, shown = [after, text], lambda found: [gr.update(visible=True), gr.update(visible=False)]
     panel.start.elem_id = "ask-generate"
     clicks = [panel.start.click, controls.seed.submit, controls.count.submit]
-    panel.on(clicks, ask, controls.inputs, result_html, extra, shown)
-    panel.on(controls.labels[0].input, ask_stored, controls.inputs, result_html, extra, shown)
-    panel.on(same.input, ask_same, [same, panel.state], result_html, extra, shown)
+    for triggers, asks, inputs in (
+        (clicks, ask, controls.inputs),
+        (controls.labels[0].input, ask_stored, controls.inputs),
+        (same.input, ask_same, [same, panel.state]),
+        (earlier.input, ask_earlier, [earlier, kept]),
+    ):
+        answered = panel.on(triggers, asks, inputs, result_html, extra, shown)
+        answered.then(keep, [panel.state, kept], [kept, earlier], **quiet)
     card.click(show_card, panel.state, text, **quiet)
     loaded = page.load(
         read_link,
@@ -114,8 +129,18 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> Generate:
         [controls.model, *controls.described, controls.seed, controls.count, panel.view, panel.state, after],
         **quiet,
     )
+    loaded.then(keep, [panel.state, kept], [kept, earlier], **quiet)
     loaded.then(None, None, None, js=RUN_LINK)
     return Generate(controls, panel, measure)
+
+
+def keep(found: Result | None, kept: list[Result]) -> tuple:
+    """A result joins those of the visit, the last one first; the menu of them is there once there are two."""
+    if found is None:
+        return gr.skip(), gr.skip()
+    kept = [found, *(one for one in kept if one.request != found.request)][:KEPT]
+    choices = options((provenance(one), one.request.query) for one in kept)
+    return kept, gr.update(choices=choices, value=found.request.query, title=EARLIER, visible=len(kept) > 1)
 
 
 def _writer(format: str):

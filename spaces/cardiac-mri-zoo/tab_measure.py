@@ -59,7 +59,7 @@ def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, generate: Genera
                 alike.add_view()
 
     def ask_stack(stack: Stack, side) -> Task:
-        return Task(lambda: measure(stack, side or None, attached.segmenter()))
+        return Task(lambda: measure(stack, side or None, attached.segmenter(), attached.view()))
 
     def ask(file, example, side) -> Task:
         if file:

@@ -11,6 +11,7 @@ import zoo
 from zoo.errors import ZooError
 from zoo.hub.pull import pull
 from zoo.hub.push import metric_folders, push_metrics, push_model, push_space
+from zoo.hub.upload import files_of
 
 SPACE = Path(__file__).resolve().parents[2] / "spaces" / "cardiac-mri-zoo"
 OPEN_THE_SPACE = """
@@ -58,6 +59,13 @@ def test_the_space_runs_on_what_was_pushed_alone(hub, publishable, tmp_path):
 
     push_space(SPACE, "hearts/space", models=["zoo/other"], api=hub.api)
     assert hub.api.get_space_variables("hearts/space")["ZOO_MODELS"].value == "zoo/other"
+
+
+def test_byte_code_stubs_and_hidden_files_stay_behind(tmp_path):
+    for name in ("app.py", "style.css", "widgets.pyi", ".env", "__pycache__/app.pyc", "sweep/index.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert list(files_of(tmp_path)) == ["app.py", "style.css", "sweep/index.json"]
 
 
 def test_a_folder_that_is_no_space_is_refused(hub, tmp_path):

@@ -150,6 +150,32 @@ def test_a_result_says_what_made_it_and_can_be_taken_away(visit, tmp_path):
     assert "paired-ddpm" in visitor.view.inner_text()
 
 
+def test_an_image_is_enlarged_by_mouse_and_by_keys_and_earlier_results_come_back(visit):
+    visitor = visit()
+    visitor.view.locator(".gallery .frame").nth(1).click()
+    zoom = visitor.page.get_by_role("dialog", name="Enlarged image")
+    large = zoom.locator("img").first
+    assert large.bounding_box()["width"] > 500
+    second = large.get_attribute("src")
+    visitor.page.keyboard.press("ArrowRight")
+    assert large.get_attribute("alt").startswith("Generated image 3 of 8")
+    visitor.shoot("enlarged")
+    visitor.page.keyboard.press("Escape")
+    zoom.wait_for(state="hidden")
+    visitor.view.locator(".gallery .frame").nth(1).focus()
+    visitor.page.keyboard.press("Enter")
+    assert large.get_attribute("src") == second
+    zoom.get_by_role("button", name="Close").click()
+    zoom.wait_for(state="hidden")
+    visitor.panel.get_by_label("Hypertrophic").check()
+    visitor.wait("text=/conditional-ddpm · HCM · seed 0/")
+    visitor.menu("Earlier results").wait_for()
+    earlier = visitor.menu("Earlier results").locator("option").all_inner_texts()
+    assert len(earlier) == 2 and "NOR" in earlier[1]
+    visitor.menu("Earlier results").select_option(index=1)
+    visitor.wait("text=/conditional-ddpm · NOR · seed 0/")
+
+
 @pytest.mark.slow  # two visits with a sampling each
 def test_a_link_brings_the_same_result(visit):
     first = visit(query="?model=conditional-ddpm&pathology=HCM&phase=ES&seed=5&count=2&steps=2&guidance=1.5")

@@ -6,6 +6,8 @@ import torch
 
 import zoo.datasets
 from zoo.errors import ZooError
+from zoo.metrics.views import NAMES
+from zoo.models import ViewNet, ViewNetConfig
 from zoo.pipelines import GANPipeline
 from zoo.published import places
 
@@ -139,6 +141,23 @@ def test_the_segmenter_is_named_by_a_variable_found_in_the_checkout_or_beside_th
     assert of_hub._segmenter_source() == "hearts/segmenter-acdc-64"
     with pytest.raises(ZooError, match="segmenter: none is attached; name a folder or Hub id in ZOO_SEGMENTER"):
         attached.Attached(Catalogue({"a": tmp_path / "a"})).segmenter()
+
+
+def test_the_network_of_views_is_found_in_the_checkout_or_there_is_none(monkeypatch, tmp_path):
+    from attached import Attached
+    from catalogue import Catalogue
+
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
+    assert Attached(Catalogue({"a": tmp_path / "a"})).view() is None
+    folder = tmp_path / "view-acdc-64"
+    ViewNet(ViewNetConfig(NAMES, 32, block_out_channels=[8, 8], threshold=-1.0, pixel_spacing_mm=4.0)).save_pretrained(
+        folder
+    )
+    judge = Attached(Catalogue({})).view()
+    assert judge.name == "view-acdc-64" and judge.network.config.threshold == -1.0
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ZooError, match="config.json: architectures: expected a view of zoo.models"):
+        Attached(Catalogue({})).view()
 
 
 def test_a_segmenter_of_the_hub_is_downloaded(signed_in, publishable_network, monkeypatch):

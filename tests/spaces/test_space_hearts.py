@@ -115,7 +115,7 @@ def stack(heart):
 def found(judge):
     from measuring import measure
 
-    return lambda stack, side=None: list(measure(stack, side, judge))[-1]
+    return lambda stack, side=None: list(measure(stack, side, judge, None))[-1]
 
 
 def test_a_scale_that_is_not_known_gives_no_millimetres(stack, found):

@@ -17,7 +17,8 @@ import zoo.datasets
 from zoo.cards import tables
 from zoo.cards.network_card import render_network_card
 from zoo.errors import ZooError
-from zoo.models import SkinLesNet, SkinLesNetConfig, UNetSegmenter, UNetSegmenterConfig
+from zoo.metrics.views import NAMES
+from zoo.models import SkinLesNet, SkinLesNetConfig, UNetSegmenter, UNetSegmenterConfig, ViewNet, ViewNetConfig
 from zoo.published.layout import is_network
 from zoo.published.networks import load_judge
 from zoo.published.places import list_models
@@ -35,7 +36,7 @@ TRAINING = {
 CONDITIONS = {"slice_level": ["basal", "mid", "apical"], "pathology": ["NOR", "MINF", "DCM", "HCM", "RV"]}
 
 
-@pytest.fixture(params=["segmenter", "classifier"])
+@pytest.fixture(params=["segmenter", "classifier", "view"])
 def published(request, tmp_path, monkeypatch):
     """A published folder, made from a run's."""
     torch.manual_seed(0)
@@ -46,6 +47,7 @@ def published(request, tmp_path, monkeypatch):
                 list(CONDITIONS), CONDITIONS, block_out_channels=[2, 2, 2, 4], hidden_features=8, pixel_spacing_mm=2.0
             )
         ),
+        "view": ViewNet(ViewNetConfig(NAMES, 32, block_out_channels=[8, 8], threshold=-1.5, pixel_spacing_mm=2.0)),
     }[request.param]
     source = tmp_path / "runs" / "tiny" / "pipeline"
     network.save_pretrained(source)
@@ -59,7 +61,9 @@ def published(request, tmp_path, monkeypatch):
 
 def test_the_folder_is_whole_and_small(published, tmp_path):
     family = json.loads((published / "metrics.json").read_text())["model"]["family"]
-    module = {"segmenter": "modeling_segmenter.py", "classifier": "modeling_skinlesnet.py"}[family]
+    module = {"segmenter": "modeling_segmenter.py", "classifier": "modeling_skinlesnet.py"}.get(
+        family, "modeling_view_net.py"
+    )
     assert {path.name for path in published.iterdir()} == {
         *("README.md", "LICENSE", "metrics.json", "config.json", "recipe.yaml", "model.safetensors"),
         *("training.jsonl", "preprocessor_config.json", "modeling_slice_processor.py", module),
@@ -76,10 +80,9 @@ def test_transformers_alone_reads_the_published_folder(published, tmp_path):
     """The code of the folder, trusted by the user, in a process without the zoo."""
     family = json.loads((published / "metrics.json").read_text())["model"]["family"]
     PIL.Image.fromarray(np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)).save(tmp_path / "x.png")
-    task, auto = {
-        "segmenter": ("image-segmentation", "AutoModelForSemanticSegmentation"),
-        "classifier": ("image-classification", "AutoModelForImageClassification"),
-    }[family]
+    task, auto = "image-classification", "AutoModelForImageClassification"
+    if family == "segmenter":
+        task, auto = "image-segmentation", "AutoModelForSemanticSegmentation"
     code = (
         f"import sys; sys.modules['zoo'] = None; import json; from transformers import {auto}, pipeline\n"
         f"network = {auto}.from_pretrained({str(published)!r}, trust_remote_code=True)\n"
@@ -91,8 +94,12 @@ def test_transformers_alone_reads_the_published_folder(published, tmp_path):
     assert done.returncode == 0, done.stderr
     name, dtype, labels = json.loads(done.stdout.splitlines()[-1])
     assert (name, dtype) == (load_judge(published).network.__class__.__name__, "torch.float32")
-    known = {"background", "RV", "myocardium", "LV"} if family == "segmenter" else set(sum(CONDITIONS.values(), []))
-    assert labels and set(labels) <= known
+    known = {
+        "segmenter": ["background", "RV", "myocardium", "LV"],
+        "classifier": sum(CONDITIONS.values(), []),
+        "view": NAMES,
+    }
+    assert labels and set(labels) <= set(known[family])
 
 
 def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch, capsys):
@@ -100,9 +107,9 @@ def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch,
 
     app(["evaluate", str(published), "--dataset", phantom], standalone_mode=False)
     metrics = json.loads((published / "metrics.json").read_text())
-    group = {"segmenter": "segmentation", "classifier": "classification"}[metrics["model"]["family"]]
+    group = {"segmenter": "segmentation", "classifier": "classification", "view": "views"}[metrics["model"]["family"]]
     assert metrics["training"]["parameters"] > 0 and metrics["dataset"]["split"] == "test"
-    key = {"segmentation": "dice", "classification": "pathology_accuracy_patient"}[group]
+    key = {"segmentation": "dice", "classification": "pathology_accuracy_patient", "views": "told_half_slice"}[group]
     figure = metrics[group][key]
     assert 0 <= figure["low"] <= figure["value"] <= 1
     card = (published / "README.md").read_text()
@@ -110,6 +117,7 @@ def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch,
     assert {result.metric_type: result.metric_value for result in data.eval_results}[key] == figure["value"]
     assert data.license == "cc-by-nc-sa-4.0" and data.pipeline_tag.startswith("image-")
     wanted = {"segmentation": f"| dice | {figure['value']:.3f} [", "classification": "| pathology accuracy patient | "}
+    wanted["views"] = f"| told half slice | {100 * figure['value']:.1f} % ["
     assert wanted[group] in card and "Not measured" not in card
     assert f"{metrics['training']['parameters']:,}" in card
     app(["card", str(published)], standalone_mode=False)
@@ -144,5 +152,6 @@ def test_a_generator_is_refused(tmp_path, dcgan):
         publish_network.main([str(tmp_path / "run")])
 
 
-def test_the_phantom_fits(phantom, published):
-    assert load_judge(published).misfit(zoo.datasets.load(phantom)) is None
+def test_the_phantom_fits_what_looks_at_hearts_alone(phantom, published):
+    judge = load_judge(published)
+    assert (judge.misfit(zoo.datasets.load(phantom)) is None) == (judge.network.family != "view")

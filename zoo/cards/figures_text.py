@@ -63,7 +63,7 @@ EXTRACTORS = {
     "resnet50_isic": "ResNet50 of ISIC",
 }
 _OF_REAL = "_real"  # ending of a figure of real images beside that of the samples
-_SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_")
+_SHARES = ("share_", "ring_closed", "empty", "baseline_", "cas_", "nas_", "told_", "refused_")
 # Of figures with an extractor, or a pathology, behind them; a longer prefix before the one that it begins with
 _PREFIXES = {
     "fd_train_": "FID to training images",

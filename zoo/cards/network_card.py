@@ -18,9 +18,14 @@ from zoo.published.places import JUDGE_TAG
 from zoo.sources import source_of
 
 TEMPLATE = Path(__file__).with_name("network_card.md.jinja")
+JUDGING = {
+    "job": "the evaluation protocol of the zoo judges generated images by it.",
+    "purpose": "Measuring generated images of {subject} under one protocol, and research on such measures.",
+}
 # By family: what the card says of it, the training script, and the group of its figures in metrics.json
 KINDS = {
-    "segmenter": {
+    "segmenter": JUDGING
+    | {
         "description": "A U-Net segmenter (Ronneberger et al., 2015) of single images",
         "usage": "labels = network.segment(images)  # (1, height, width), numbers of network.config.class_names",
         "pipeline": "image-segmentation",
@@ -30,7 +35,8 @@ KINDS = {
         "how": "Dice coefficients of whole volumes, a patient's slices of one phase, or of single images where these "
         "are no slices; `dice` is the mean of the structures, ± the standard deviation over volumes.",
     },
-    "classifier": {
+    "classifier": JUDGING
+    | {
         "description": "A classifier of single images",
         "usage": "scores = network(images).by_condition  # by condition, (1, number of classes)",
         "pipeline": "image-classification",
@@ -39,6 +45,20 @@ KINDS = {
         "group": "classification",
         "how": "Shares of images (*by slice*), and of patients, or lesions, by the mean probability over their images; "
         "chance is the share of the most frequent class.",
+    },
+    "view": {
+        "description": "A network that tells how a heart lies in a single image, or that it is not there,",
+        "usage": "told = network.log_probabilities(images)  # (1, number of views)\n"
+        "is_fine = network.known(told) >= network.config.threshold",
+        "script": "training/train_view.py",
+        "group": "views",
+        "job": "the Space of the zoo asks it before it measures what a visitor brings.",
+        "purpose": "Telling a picture of {subject} that is turned, mirrored or shows too much, before it is measured.",
+        "how": "Shares of slices that are told to be wrong, and of volumes, a patient's slices of one phase, by the "
+        "mean over their slices: *refused* of those as they are, *told* of those that were turned or mirrored (*half* "
+        "is by 180°), shown as a whole, or cut 80 mm beside the heart (*other*). The threshold is the one that 95 % of "
+        "the validation slices reach. Nothing is said of quarter turns: about one patient in four is stored a quarter "
+        "turned against the others, and the networks of the zoo know both.",
     },
 }
 
@@ -108,6 +128,7 @@ def network_card_text(folder: Path, here: str | None = None) -> str:
         "source_citation": source.citation,
         "license_id": source.license,
         "subject": source.subject,
+        "purpose": kind["purpose"].format(subject=source.subject),
         "tags": source.tags,
         "lines": _lines(metrics.get(kind["group"], {})),
         "limitations": _limitations(metrics),
@@ -121,6 +142,8 @@ def _answers(config: dict) -> str:
     names = config["class_names"]
     if isinstance(names, dict):
         return "\n".join(f"- {key.replace('_', ' ')}: {', '.join(names[key])}" for key in config["conditions"])
+    if "threshold" in config:
+        return "- views: " + ", ".join(name.replace("_", " ") for name in names)
     return "- labels of a pixel: " + ", ".join(f"{number} {name}" for number, name in enumerate(names))
 
 
@@ -143,6 +166,10 @@ def _limitations(metrics: dict) -> list[str]:
             f"Its labels are not a reader's: Dice {text(dice)}. What it measures on samples is read beside what it "
             "measures on real images, never alone."
         )
+    if told := metrics.get("views", {}).get("told_mirrored_slice"):
+        found.append(
+            f"Of single slices that are mirrored it tells {text(told, 'share_')}; a volume says more than one slice."
+        )
     figures = metrics.get("classification", {})
     for key, figure in figures.items():
         if key.endswith("_accuracy_slice"):
@@ -159,7 +186,7 @@ def _card_data(name: str, metrics: dict, context: dict):
     from huggingface_hub import EvalResult, ModelCardData
 
     dataset, family = metrics.get("dataset", {}), metrics["model"]["family"]
-    task = {"segmenter": "image-segmentation", "classifier": "image-classification"}[family]
+    task = "image-segmentation" if family == "segmenter" else "image-classification"
     results = [
         EvalResult(
             task_type=task,

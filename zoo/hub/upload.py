@@ -11,16 +11,17 @@ from zoo.files import sha256
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+STUB = ".pyi"  # gradio writes one beside each file that defines a component
 OURS = ".gitattributes"  # the Hub's own file, the only one that stays when everything is replaced
 
 
 def files_of(folder: Path, ignored: Callable[[Path], bool] = lambda path: False) -> dict[str, Path]:
-    """The files of a folder by their path in it, sorted; hidden ones and Python's caches are left out."""
+    """The files of a folder by their path in it, sorted, without hidden ones, Python's caches and gradio's stubs."""
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
-        if path.is_file() and not hidden and not ignored(inside):
+        if path.is_file() and not hidden and path.suffix != STUB and not ignored(inside):
             found[inside.as_posix()] = path
     return found
 

@@ -1,4 +1,4 @@
-"""How good are the judges themselves? The segmenter's Dice and the classifier's accuracy on real images."""
+"""How good are the judges themselves? Dice of a segmenter, accuracy of a classifier, wrong views that are told."""
 
 from pathlib import Path
 
@@ -9,31 +9,37 @@ from zoo.errors import ZooError
 from zoo.metrics.functional import binary_scores, confusion_matrix, volume_dice
 from zoo.metrics.image_set import ImageSet, from_split, masks_of, volumes_of
 from zoo.metrics.intervals import mean_figure, share_figure
+from zoo.metrics.views import view_figures
 from zoo.published.metrics_file import SCHEMA_VERSION
 from zoo.published.networks import WEIGHTS_FILE, Judge, load_judge
 
-GROUP = {"segmenter": "segmentation", "classifier": "classification"}
+GROUP = {"segmenter": "segmentation", "classifier": "classification", "view": "views"}
 
 
 def evaluate_judge(folder: str | Path, data: BuiltDataset, split: str = "test") -> dict:
-    """Measures a published segmenter or classifier on one split of a dataset.
+    """Measures a published network that judges on one split of a dataset.
 
     Args:
         folder (path): Of the network.
-        data (`BuiltDataset`): With masks for a segmenter, with the classes for a classifier.
+        data (`BuiltDataset`): With masks for a segmenter, with the classes for a classifier, of whole slices with masks
+            for a network of views.
         split (`str`): `validation` to choose anything, `test` once.
 
     Returns:
-        `dict`: `model`, `dataset` and the group `segmentation` or `classification` of `metrics.json`.
+        `dict`: `model`, `dataset` and the network's group of `metrics.json`, as `GROUP` names it.
 
     Raises:
         ZooError: If the folder holds no such network, or the dataset does not fit it.
     """
     judge = load_judge(folder)
-    if reason := judge.misfit(data):
+    family = judge.network.family
+    if family == "view":
+        figures = view_figures(judge, data, split)
+    elif reason := judge.misfit(data):
         raise ZooError(f"dataset {data.info['preset']}: {judge.name} {reason}")
-    family, images, rows = judge.network.family, from_split(data, split), data.dataset[split]
-    figures = dice_figures(judge, images, rows) if family == "segmenter" else accuracy_figures(judge, images, rows)
+    else:
+        measure = dice_figures if family == "segmenter" else accuracy_figures
+        figures = measure(judge, from_split(data, split), data.dataset[split])
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {"name": judge.name, "family": family, "sha256": {WEIGHTS_FILE: judge.sha256}},

@@ -28,8 +28,10 @@ _FILES = {
     "StyleStatistics": "style_statistics",
     "UNetSegmenter": "segmenter",
     "UNetSegmenterConfig": "segmenter",
+    "ViewNet": "view_net",
+    "ViewNetConfig": "view_net",
 }
-JUDGES = ("ResNet50Classifier", "SkinLesNet", "UNetSegmenter")
+JUDGES = ("ResNet50Classifier", "SkinLesNet", "UNetSegmenter", "ViewNet")
 """The networks that judge, which are transformers'."""
 __all__ = list(_FILES)
 
@@ -50,8 +52,9 @@ def register_judges() -> None:
     from .segmenter import UNetSegmenter
     from .skinlesnet import SkinLesNet
     from .slice_processor import SliceImageProcessor
+    from .view_net import ViewNet
 
-    for network in (ResNet50Classifier, SkinLesNet, UNetSegmenter):
+    for network in (ResNet50Classifier, SkinLesNet, UNetSegmenter, ViewNet):
         auto = AutoSegmenter if network is UNetSegmenter else AutoModelForImageClassification
         config = network.config_class
         AutoConfig.register(config.model_type, config, exist_ok=True)

@@ -152,6 +152,7 @@ class Groups(Strict):
     cost: Cost = None
     segmentation: Scores = None
     classification: Scores = None
+    views: Scores = None
     items: dict[str, dict[str, list[Number]]] = None
 
 

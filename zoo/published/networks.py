@@ -1,4 +1,4 @@
-"""Loading a published segmenter or classifier of single images: the networks that judge samples."""
+"""Loading a published network that judges single images: a segmenter, a classifier, or one that tells their view."""
 
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from zoo.published.loading import DESCRIPTION, find_folder, name_of
 from zoo.published.metrics_file import load_metrics
 from zoo.published.places import Source
 
-FAMILIES = ("segmenter", "classifier")
+FAMILIES = ("segmenter", "classifier", "view")
 WEIGHTS_FILE = "model.safetensors"
 BATCH_SIZE = 50
 
@@ -44,7 +44,7 @@ class Judge:
 
     Args:
         name (`str`): The folder's name.
-        network (`PreTrainedModel`): A segmenter or classifier of `zoo.models`.
+        network (`PreTrainedModel`): Of `zoo.models`, of one of `FAMILIES`.
         sha256 (`str`): Hash of its weights.
         trained_on (`str`, *optional*): Name of the dataset that it was trained on, where its `metrics.json` says so.
     """
@@ -76,6 +76,11 @@ class Judge:
         found = [self.network(batch).by_condition for batch in _batches(images)]
         return {name: torch.cat([scores[name] for scores in found]).softmax(1) for name in found[0]}
 
+    @torch.inference_mode()
+    def views(self, images: torch.Tensor) -> torch.Tensor:
+        """How 8-bit images `(n, channels, height, width)` lie: log-probabilities `(n, classes)` of a `ViewNet`."""
+        return torch.cat([self.network.log_probabilities(batch) for batch in _batches(images)])
+
 
 def misfit(config: Mapping, data) -> str | None:
     """Why a network of this config cannot judge images like those of a dataset, in words; `None` if it can."""
@@ -92,7 +97,7 @@ def misfit(config: Mapping, data) -> str | None:
 
 
 def read_config(folder: Path, family: str | None = None) -> dict:
-    """The `config.json` of a published segmenter or classifier; its weights need not be there.
+    """The `config.json` of a published network that judges; its weights need not be there.
 
     Raises:
         ZooError: If it is none of the kind, or damaged.
@@ -126,11 +131,11 @@ def describe_judge(source: Source, family: str) -> tuple[dict, str | None]:
 
 
 def load_judge(source: str | Path, family: str | None = None) -> Judge:
-    """Loads a published segmenter or classifier.
+    """Loads a published network that judges.
 
     Args:
         source (path): A folder with `config.json` and the weights; a repo id on the Hub, or a published name.
-        family (`str`, *optional*): `"segmenter"` or `"classifier"`; either is accepted without it.
+        family (`str`, *optional*): One of `FAMILIES`; any is accepted without it.
 
     Raises:
         ZooError: If there is none of the kind, or it is damaged.

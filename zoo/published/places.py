@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[2] / "model_cards"  # there is none 
 # Tags on the Hub, of every generator and of every network that judges
 TAG, JUDGE_TAG = "cardiac-mri-zoo", "cardiac-mri-zoo-judge"
 # How the names of published networks begin: those that judge by their family, a further extractor by its architecture
-NETWORKS = ("segmenter-", "classifier-", "resnet50-")
+NETWORKS = ("segmenter-", "classifier-", "resnet50-", "view-")
 Source = Path | str
 """A folder, or a repo id on the Hub."""
 

@@ -207,8 +207,9 @@ def describe_network(config, network_class: type, folder: Path) -> None:
     from zoo.models import SliceImageProcessor
 
     module, processor = layout.module_name(network_class), layout.module_name(SliceImageProcessor)
-    auto = {"segmenter": "AutoModelForSemanticSegmentation", "classifier": "AutoModelForImageClassification"}
-    names = {"AutoConfig": type(config).__name__, auto[network_class.family]: network_class.__name__}
+    is_segmenter = network_class.family == "segmenter"
+    auto = "AutoModelForSemanticSegmentation" if is_segmenter else "AutoModelForImageClassification"
+    names = {"AutoConfig": type(config).__name__, auto: network_class.__name__}
     content = config.to_diff_dict() | {
         "architectures": [network_class.__name__],
         "auto_map": {name: f"{module}.{cls}" for name, cls in names.items()},
