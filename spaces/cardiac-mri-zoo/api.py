@@ -16,7 +16,7 @@ from jobs import Jobs, Stopped
 from measuring import measure as look
 from results import provenance
 from sampling import sample
-from uploads import read_stack
+from uploads import read_slice
 from zoo.errors import ZooError
 from zoo.png import encode
 
@@ -104,7 +104,7 @@ def add(catalogue: Catalogue, attached: Attached, jobs: Jobs) -> None:
     async def measure(file: FileData, side_mm: float | None = None) -> list[dict]:
         """What a segmenter finds in each slice: measures with unit and the segmenter's error, or the problem."""
         try:
-            stack = await asyncio.to_thread(read_stack, (file or {}).get("path") or "", Path(get_upload_folder()))
+            stack = await asyncio.to_thread(read_slice, (file or {}).get("path") or "", Path(get_upload_folder()))
         except ZooError as error:
             raise gr.Error(str(error), print_exception=False) from error
         found = await outcome(lambda: look(stack, side_mm, attached.segmenter(), attached.view()))

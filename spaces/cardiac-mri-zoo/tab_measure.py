@@ -17,7 +17,7 @@ from measuring import Measured, as_tensor, measure, measured_html, write_measure
 from panel import Panel, Task, add_download
 from sampling import Result
 from tab_generate import Generate
-from uploads import KINDS, MAX_BYTES, MAX_SPACING, MIN_SPACING, Stack, read_stack
+from uploads import KINDS, MAX_BYTES, MAX_SPACING, MIN_SPACING, Stack, read_slice
 from widgets import models
 from zoo.errors import ZooError
 from zoo.metrics.functional import cc, ssim
@@ -63,7 +63,7 @@ def build(catalogue: Catalogue, attached: Attached, jobs: Jobs, generate: Genera
 
     def ask(file, example, side) -> Task:
         if file:
-            return ask_stack(read_stack(file["path"], Path(get_upload_folder())), side)
+            return ask_stack(read_slice(file["path"], Path(get_upload_folder())), side)
         if example:
             return ask_example(example, side)
         raise ZooError(f"upload: expected {KINDS}, or click an example")

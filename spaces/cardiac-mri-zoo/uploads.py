@@ -57,8 +57,8 @@ class Stack:
     words: str
 
 
-def read_stack(path: str, uploads: Path) -> Stack:
-    """Reads an uploaded file.
+def read_slice(path: str, uploads: Path) -> Stack:
+    """Reads the slices of an uploaded file, one or a stack of them.
 
     Args:
         path (`str`): The file.

@@ -21,11 +21,11 @@ def folder(tmp_path):
 
 @pytest.fixture
 def read(folder):
-    from uploads import read_stack
+    from uploads import read_slice
 
     def read(content: bytes, name: str = "upload.bin"):
         (folder / name).write_bytes(content)
-        return read_stack(str(folder / name), folder)
+        return read_slice(str(folder / name), folder)
 
     return read
 
@@ -160,11 +160,11 @@ def test_large_files_are_not_even_opened(read, monkeypatch):
 
 
 def test_no_other_file_is_read(folder, tmp_path):
-    from uploads import read_stack
+    from uploads import read_slice
 
     outside = tmp_path / "secret.png"
     outside.write_bytes(png(np.arange(1024, dtype=np.uint16).reshape(32, 32)))
     (folder / "link.png").symlink_to(outside)
     for path in (outside, folder / ".." / "secret.png", folder / "link.png", folder, "/etc/passwd", folder / "absent"):
         with pytest.raises(ZooError, match="expected a file that you have uploaded"):
-            read_stack(str(path), folder)
+            read_slice(str(path), folder)
