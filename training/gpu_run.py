@@ -30,11 +30,11 @@ from zoo.errors import ZooError
 from zoo.files import atomic_folder
 
 HERE = Path(__file__).parent
-STATES = HERE / "states"
+MODELS = HERE.parent / "model_cards"
 SPARE, EXPORT_EVERY = 60.0, 60.0  # seconds
 TRIAL_SHARE = 0.08  # of a training's time, to measure its speed
 PIPELINE = "pipeline"
-HEARTS = ["--anatomy", STATES / "anatomy-acdc-128"]
+HEARTS = ["--anatomy", MODELS / "anatomy-acdc-128"]
 
 
 @dataclass(frozen=True)
