@@ -169,3 +169,17 @@ def test_a_figure_by_a_network_that_had_a_part_in_the_model_is_marked_and_ranks_
     table = tables.results_table(list_models(zoo_folder), "md")
     assert [row[0] for row in rows_of(table)][-1] == "styled"
     assert "20.0 [83.0, 87.0] (× 2.50) †" in table and "† By a network that had a part" in table
+
+
+def test_the_front_table_has_no_row_of_a_model_without_a_distance(zoo_folder, metrics):
+    metrics["anatomy"] = {"segmenter": "a name"}
+    save(zoo_folder / "good" / "metrics.json", metrics)
+    (zoo_folder / "maps").mkdir()
+    (zoo_folder / "maps" / "model_index.json").write_text('{"_class_name": ["pipeline", "AnatomyPipeline"]}')
+    drawn = {key: metrics[key] for key in ("schema_version", "dataset")} | {
+        "model": {"name": "maps", "family": "anatomy"}
+    }
+    save(zoo_folder / "maps" / "metrics.json", drawn)
+    names = [row[0] for row in rows_of(tables.front_table(list_models(zoo_folder)))]
+    assert names[2:] == ["*real images*", "better"]
+    assert "maps" in tables.results_table(list_models(zoo_folder), "md")

@@ -66,7 +66,7 @@ def best(tables: list[Table]) -> list[Table]:
         for name, groups in rows:
             family = groups.get("model", {}).get("family")
             kind = FAMILIES[family].script if family in FAMILIES else family
-            if name == REFERENCES["real"] or family is not None:
+            if name == REFERENCES["real"] or family is not None and DISTANCE.figure(groups) is not None:
                 kinds.setdefault(kind, (name, groups))
         if any("anatomy" in groups for _, groups in rows):
             chosen.append((dataset, list(kinds.values())))
