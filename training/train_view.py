@@ -18,7 +18,6 @@ from torch.utils.data import Dataset
 import zoo.hub.datasets
 from common.errors import settings_of, told_in_one_line, try_out
 from common.networks import NetworkRun, vary_intensity
-from common.optimizers import OptimizerName, build_optimizer
 from common.recipe import Momentum, Recipe, Share, Widths, parse_recipe
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -46,7 +45,6 @@ class ViewRecipe(Recipe):
     block_out_channels: Widths
     known_views: Annotated[list[str], Field(min_length=1)] = ["upright"]  # how hearts of the data lie; turns of `NAMES`
     dropout: Momentum = 0.5
-    optimizer: OptimizerName = "adamw"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     label_smoothing: Momentum = 0.0
@@ -143,9 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
             )
             network = ViewNet(config)
         try_out(network, validation.cut(recipe.sample_size)[:1])
-    optimizer = build_optimizer(
-        recipe.optimizer, network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)
     network, optimizer, loader = run.prepare(network, optimizer, loader)
     scheduler = schedule_of(recipe, optimizer, loader)

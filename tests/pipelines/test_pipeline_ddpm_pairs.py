@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -75,7 +77,7 @@ def perfect_network(pairs: torch.Tensor, scheduler):
         share = (-distance / (2 * (1 - signal))).softmax(1)
         clean = (share @ pairs.flatten(1)).reshape(sample.shape)
         noise = (sample - signal**0.5 * clean) / (1 - signal) ** 0.5
-        return signal**0.5 * noise - (1 - signal) ** 0.5 * clean
+        return SimpleNamespace(sample=signal**0.5 * noise - (1 - signal) ** 0.5 * clean)
 
     return predict
 
@@ -95,7 +97,7 @@ def test_projection_holds_the_image_down_to_alpha_bar_and_not_below(paired_ddpm,
 
     def predict(sample, timestep, labels=None):
         seen.append((int(timestep), sample[:, :1].clone()))
-        return torch.zeros_like(sample)
+        return SimpleNamespace(sample=torch.zeros_like(sample))
 
     monkeypatch.setattr(paired_ddpm.unet, "forward", predict)
     image = torch.rand(1, 1, 8, 8)

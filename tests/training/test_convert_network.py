@@ -49,6 +49,6 @@ def test_what_is_no_network_is_refused(earlier, tmp_path):
         convert_network.convert(tmp_path / "none")
     (earlier / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(
-        ZooError, match="expected one of ResNet50Classifier, SkinLesNet, UNetSegmenter with diffusion_py"
+        ZooError, match="expected one of ResNet50Classifier, SkinLesNet, UNetSegmenter, ViewNet with diff"
     ):
         convert_network.convert(earlier)

@@ -32,6 +32,9 @@ _NAMES = {
     "segmenter_dice": "Dice of the segmenter itself",
     "mask_agreement_dice": "Dice of masks and segmenter",
     "mask_dice": "Dice of asked-for masks, all images together",
+    "mask_copies": "share of label maps that are copies",
+    "mask_copies_validation": "share of copies, label maps of validation patients",
+    "mask_copy_threshold": "threshold of copied label maps (Dice)",
     "latent_dimensions": "free latent dimensions",
     "samples_per_second_batch_1": "samples/s, batch 1",
     "samples_per_second_batch_16": "samples/s, batch 16",
@@ -89,6 +92,16 @@ _PREFIXES = {
     "mask_dice_": "Dice of asked-for masks",
     "dice_same_data_": "Dice with pairs of a generator of the same patients",
 }
+# Of a quantity that was asked for: how near what was found comes to it
+_AS_ASKED = {
+    "_mae_mm": "mean absolute error (mm)",
+    "_mae_mm2": "mean absolute error (mm²)",
+    "_bias_mm": "mean error (mm)",
+    "_bias_mm2": "mean error (mm²)",
+    "_r": "correlation",
+    "_slope": "slope of found on asked",
+    "_share_failed": "share without one",
+}
 
 
 def metric_name(key: str) -> str:
@@ -101,6 +114,9 @@ def metric_name(key: str) -> str:
         if key.startswith(prefix):
             ending = key.removeprefix(prefix)
             return f"{name} ({EXTRACTORS.get(ending, ending)})"
+    for ending, words in _AS_ASKED.items():
+        if key.endswith(ending):
+            return f"{key.removesuffix(ending).replace('_', ' ')} as asked, {words}"
     if key.endswith(_OF_REAL):
         return f"{metric_name(key.removesuffix(_OF_REAL))}, real images of the split"
     return key.replace("_", " ")
@@ -138,7 +154,7 @@ def text(figure, key: str = "") -> str:
 
 def is_share(key: str) -> bool:
     """Whether a metric is a share, which is written in per cent."""
-    return key.startswith(_SHARES) or "_accuracy" in key or key.endswith("_chance")
+    return key.startswith(_SHARES) or "_accuracy" in key or key.endswith(("_chance", "_share_failed"))
 
 
 def _decimals(magnitude: float) -> int:

@@ -19,6 +19,7 @@ FIGURES = (
     ("copying", "share_copies"),
     ("anatomy", "ring_closed"),
     ("control", "mask_dice"),
+    ("control", "wall_thickness_mae_mm"),
     ("conditioning", "class_accuracy"),
     ("distribution", "recall_efficientnet_lite0"),
     ("distribution", "coverage_efficientnet_lite0"),

@@ -165,7 +165,7 @@ def _measurable(run: Context, asked: Sequence[str] | None) -> list[Group]:
 
 def _described(extractor: FeatureExtractor, pipe) -> dict:
     """What is written down of an extractor, and whether the model's images were made with its help."""
-    guide = pipe.config.get("feature_network", "").replace("-", "_")
+    guide = getattr(pipe, "config", {}).get("feature_network", "").replace("-", "_")
     return extractor.describe() | ({HAD_A_PART: True} if guide == extractor.name else {})
 
 
