@@ -100,11 +100,12 @@ def test_the_readme_shows_the_picture_the_two_commands_and_the_table():
             assert text.index(begin) < text.index(end)
 
 
-def test_the_front_page_is_two_screens_and_its_table_fits_one():
+def test_the_front_page_is_two_screens_and_its_tables_fit_one():
     lines = README.splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len(lines) <= 130
-    assert len(table) - 2 <= 8 and table[0].count("|") - 1 <= 7
+    heads = 2 * sum(line.startswith("| ---") for line in table)  # one a resolution
+    assert len(table) - heads <= 8 and table[0].count("|") - 1 <= 7
 
 
 def test_ci_runs_the_fast_tests():
