@@ -14,6 +14,7 @@ machine. The data are folders written by `cardiac-zoo data`.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -27,7 +28,6 @@ import torch
 import zoo
 from common.errors import told_in_one_line
 from zoo.errors import ZooError
-from zoo.files import atomic_folder
 
 HERE = Path(__file__).parent
 MODELS = HERE.parent / "model_cards"
@@ -103,11 +103,9 @@ def export(run: Path, output: Path) -> None:
         return
     with tempfile.TemporaryDirectory(dir=output) as scratch:
         folder = Path(scratch) / run.name
-        with atomic_folder(folder) as target:
-            zoo.from_pretrained(run / PIPELINE).save_pretrained(target / PIPELINE, torch_dtype=torch.float16)
-            for name in ("metrics.json", "recipe.yaml"):
-                (target / PIPELINE / name).write_bytes((run / PIPELINE / name).read_bytes())
-            (target / "metrics.jsonl").write_bytes((run / "metrics.jsonl").read_bytes())
+        zoo.from_pretrained(run / PIPELINE).save_pretrained(folder / PIPELINE, torch_dtype=torch.float16)
+        for name in (f"{PIPELINE}/metrics.json", f"{PIPELINE}/recipe.yaml", "metrics.jsonl"):
+            shutil.copyfile(run / name, folder / name)
         with tarfile.open(Path(scratch) / "new.tar", "w") as archive:
             archive.add(folder, run.name)
         os.replace(Path(scratch) / "new.tar", output / f"{run.name}.tar")

@@ -95,8 +95,8 @@ def render_card(folder: str | os.PathLike) -> Path:
     """
     folder = Path(folder)
     text = card_text(folder)
-    source = source_of(load_metrics(folder).get("training", {}).get("dataset", {}).get("name"))
     name = load_metrics(folder).get("training", {}).get("dataset", {}).get("name")
+    source = source_of(name)
     licence = licence_text(source.license, name, source.citation, any(folder.rglob("*.py")))
     write_atomic(folder / LICENSE_FILE, licence)
     return write_atomic(folder / CARD_FILE, text)

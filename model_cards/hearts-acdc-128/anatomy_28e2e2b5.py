@@ -123,9 +123,18 @@ def wall_thickness(mask: np.ndarray) -> tuple[float, float, float]:
     if not len(right):
         return thickness.mean(), np.nan, np.nan
     to_right = right.mean(0) - (row, column)
-    apart = np.cos(angle - np.arctan2(*to_right))
+    everywhere, septum, lateral = _sectors(np.cos(angle - np.arctan2(*to_right)))
+    return thickness[everywhere].mean(), thickness[septum].mean(), thickness[lateral].mean()
+
+
+def _sectors(apart: np.ndarray) -> list[np.ndarray]:
+    """Which directions belong to the whole wall, the septum and the lateral wall, in the order of `WALLS`.
+
+    Args:
+        apart (`np.ndarray`): Cosines of the angles from the direction to the right ventricle.
+    """
     limit = np.cos(WALL_HALF_ANGLE)
-    return thickness.mean(), thickness[apart >= limit].mean(), thickness[apart <= -limit].mean()
+    return [np.full(apart.shape, True), apart >= limit, apart <= -limit]
 
 
 def signed_distance(inside: np.ndarray, spacing_mm: float, limit_mm: float) -> np.ndarray:
@@ -241,8 +250,7 @@ def _missing_wall(mask: np.ndarray, asked: dict[int, float], spacing_mm: float) 
     center = np.argwhere(mask == CAVITY).mean(0)
     to_right = (np.argwhere(mask == RIGHT).mean(0) if (mask == RIGHT).any() else center + (0, -1)) - center
     circle = np.cos(np.arange(NUM_RAYS) * (2 * np.pi / NUM_RAYS))
-    limit = np.cos(WALL_HALF_ANGLE)
-    sectors = [np.full(NUM_RAYS, True), circle >= limit, circle <= -limit]
+    sectors = _sectors(circle)
     means = np.array([[base[sectors[place]].mean() for base in bases(circle)] for place in places])
     amounts = np.linalg.solve(means, np.array([asked[place] - present[place] for place in places]))
     y, x = np.indices(mask.shape) - center[:, None, None]
