@@ -230,23 +230,6 @@ def expert_ddpm(conditional_ddpm):
 
 
 @pytest.fixture
-def paired_ddpm(conditional_ddpm):
-    """A diffusion model of 8x8 images with masks of four labels."""
-    import torch
-
-    from zoo.models import ConditionalUNet2DModel
-    from zoo.pipelines import PairedDDPMPipeline
-
-    torch.manual_seed(0)
-    config = {key: value for key, value in conditional_ddpm.unet.config.items() if not key.startswith("_")}
-    unet = ConditionalUNet2DModel(**{**config, "channels": 1 + 4})
-    torch.nn.init.normal_(unet.embeddings[0].weight)
-    pipe = PairedDDPMPipeline(unet.eval(), tiny_sampler(), default_steps=3, pixel_spacing_mm=2.0)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.fixture
 def unconditional_ddpm(conditional_ddpm):
     """A diffusion model of 8x8 images without conditions."""
     from zoo.pipelines import UnconditionalDDPMPipeline
@@ -377,7 +360,6 @@ PIPELINES = [
     "style_transfer",
     "conditional_ddpm",
     "unconditional_ddpm",
-    "paired_ddpm",
     "latent_diffusion",
     "score_model",
     "anatomy",

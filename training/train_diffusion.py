@@ -17,12 +17,11 @@ class DiffusionRecipe(UNetRecipe):
     """Hyperparameters of a diffusion model.
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
-    model of its latents (Rombach et al., 2022, arXiv 2112.10752). With `masks` it is one of images and their masks.
+    model of its latents (Rombach et al., 2022, arXiv 2112.10752).
     With `expert_of` only an expert is trained (Balaji et al., 2022, arXiv 2211.01324); that model comes out with it.
     """
 
     conditions: list[str] = []
-    masks: bool = False
     autoencoder: str | None = None
     expert_of: str | None = None  # a conditional model that gets a second U-Net for its timesteps of little noise
     boundary_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.3  # share of the timesteps that are the expert's
@@ -72,7 +71,6 @@ from common.data import (
 from common.errors import settings_of, told_in_one_line, try_out
 from common.latents import LatentTensors, load_autoencoder
 from common.optimizers import build_optimizer
-from common.pairs import LABELS, PairTensors, check_pairs, settle_masks
 from common.run import Run
 from common.schedules import schedule_of
 from zoo.errors import ZooError
@@ -80,27 +78,22 @@ from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import (
     ConditionalDDPMPipeline,
     LatentDiffusionPipeline,
-    PairedDDPMPipeline,
     UnconditionalDDPMPipeline,
 )
 
 
 def network_input(images: torch.Tensor, recipe: DiffusionRecipe, draw=torch) -> torch.Tensor:
-    """What is noised of a batch, `(b, c, h, w)`: images or pairs in [-1, 1], augmented, or one latent of each."""
+    """What is noised of a batch, `(b, c, h, w)`: images in [-1, 1], augmented, or one latent of each."""
     if images.ndim == 5:  # (b, copies, c, h, w), augmented before they were encoded
         chosen = draw.randint(0, images.shape[1], (len(images),), device=images.device)
         return images[torch.arange(len(images), device=images.device), chosen]
-    images = augment(to_network(images), recipe, draw)
-    return settle_masks(images) if recipe.masks else images
+    return augment(to_network(images), recipe, draw)
 
 
-def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None, masks=False) -> torch.Tensor:
+def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_gamma=None) -> torch.Tensor:
     """Mean squared error of the prediction, `(batch_size,)`, weighted by min-SNR-γ where γ is given.
 
-    The weights are those of Hang et al. (2023), section 3.4: min(SNR, γ) / SNR for noise, / (SNR + 1) for velocity. Of
-    pairs (`masks`) the error is that of the image, plus that of the mask times 1 - ᾱ, halved. Each is a mean over its
-    own channels, so that four do not outvote one; and a mask, which has no texture, has nothing to learn at the levels
-    of little noise that make the image's. Of velocities it is thus the squared error of the denoised mask itself.
+    The weights are those of Hang et al. (2023), section 3.4: min(SNR, γ) / SNR for noise, / (SNR + 1) for velocity.
     """
     noisy = scheduler.add_noise(images, noise, timesteps)
     if scheduler.config.prediction_type == "epsilon":
@@ -109,12 +102,7 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
         target = scheduler.get_velocity(images, noise, timesteps)
     prediction = model(noisy, timesteps, labels if labels.shape[1] else None)
     prediction = getattr(prediction, "sample", prediction)  # a network wraps it
-    error = (prediction.float() - target).square().mean(dim=(2, 3))  # (b, c)
-    if masks:
-        noise_share = 1 - scheduler.alphas_cumprod.to(error)[timesteps]  # (b,)
-        loss = (error[:, :-LABELS].mean(1) + noise_share * error[:, -LABELS:].mean(1)) / 2
-    else:
-        loss = error.mean(1)
+    loss = (prediction.float() - target).square().mean(dim=(1, 2, 3))
     if min_snr_gamma is not None:
         snr = compute_snr(scheduler, timesteps)
         velocity = scheduler.config.prediction_type == "v_prediction"
@@ -124,7 +112,7 @@ def diffusion_loss(model, scheduler, images, labels, noise, timesteps, min_snr_g
 
 @torch.no_grad()
 def validation_loss(
-    model, scheduler, data: ImageTensors, device, span: range, min_snr_gamma, masks: bool, batch_size: int = 64
+    model, scheduler, data: ImageTensors, device, span: range, min_snr_gamma, batch_size: int = 64
 ) -> float:
     """The loss over all validation images, with the same noise and timesteps, spread evenly over `span`, each time."""
     generator = torch.Generator().manual_seed(0)
@@ -136,7 +124,7 @@ def validation_loss(
         images, labels = data.images[part].to(device), data.labels[part].to(device)
         images = images[:, 0] if images.ndim == 5 else to_network(images)
         inputs = images, labels, noise[part].to(device), timesteps[part].to(device)
-        losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma, masks))
+        losses.append(diffusion_loss(model, scheduler, *inputs, min_snr_gamma))
     return torch.cat(losses).mean().item()
 
 
@@ -145,7 +133,7 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
 
     An unconditional recipe may start from a conditional model.
     """
-    plain = not (recipe.conditions or isinstance(data, LatentTensors | PairTensors))  # diffusers' own network will do
+    plain = not (recipe.conditions or isinstance(data, LatentTensors))  # diffusers' own network will do
     if recipe.expert_of and getattr(source, "unet_2", None) is not None:
         return source.unet_2
     if source is not None:
@@ -181,7 +169,7 @@ def expert_pipeline(recipe: DiffusionRecipe, data: ImageTensors, source=None) ->
     """
     if recipe.expert_of is None:
         return None
-    for key in ("conditions", "masks", "autoencoder"):
+    for key in ("conditions", "autoencoder"):
         if getattr(recipe, key):
             raise ZooError(f"recipe: {key}: expected none with expert_of, got {getattr(recipe, key)}")
     if not isinstance(source, ConditionalDDPMPipeline | UnconditionalDDPMPipeline | None):
@@ -221,7 +209,6 @@ def main(arguments: list[str] | None = None) -> None:
     run = Run(recipe, switches.resume, switches.from_state)
     train_split, validation_split = split_of(built, "train"), split_of(built, "validation")
     source = zoo.from_pretrained(recipe.init_from) if recipe.init_from else None
-    check_pairs(recipe, source)
     if source is not None and recipe.conditions:
         class_names = source.class_names  # a condition that one's own patients lack is left open
         if not class_names:
@@ -237,8 +224,6 @@ def main(arguments: list[str] | None = None) -> None:
         autoencoder.to(run.device)
         train = LatentTensors(train, autoencoder, recipe, recipe.augmented_copies, recipe.seed)
         validation = LatentTensors(validation, autoencoder)
-    if recipe.masks:
-        train, validation = PairTensors(train, train_split), PairTensors(validation, validation_split)
 
     # Model, noise process, optimiser
     with settings_of(switches.config):
@@ -280,15 +265,13 @@ def main(arguments: list[str] | None = None) -> None:
             return ConditionalDDPMPipeline(whole.unet, sampler, **expert, **guidance, **settings)
         if autoencoder is not None:
             return LatentDiffusionPipeline(autoencoder, averaged_model(), sampler, **guidance, **settings)
-        if recipe.masks:
-            return PairedDDPMPipeline(averaged_model(), sampler, LABELS, **guidance, **settings)
         if recipe.conditions:
             return ConditionalDDPMPipeline(averaged_model(), sampler, **guidance, **settings)
         return UnconditionalDDPMPipeline(averaged_model(), sampler, **settings)
 
     def evaluate() -> dict[str, float]:
         inputs = averaged_model(), scheduler, validation, run.device, span
-        return {"validation_loss": validation_loss(*inputs, recipe.min_snr_gamma, recipe.masks)}
+        return {"validation_loss": validation_loss(*inputs, recipe.min_snr_gamma)}
 
     for _ in run.epochs():
         model.train()
@@ -303,7 +286,7 @@ def main(arguments: list[str] | None = None) -> None:
                 timesteps = run.draw.randint(span.start, span.stop, (len(images),), device=run.device)
                 with run.accelerator.autocast():
                     inputs = images, labels, noise, timesteps
-                    loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma, recipe.masks).mean()
+                    loss = diffusion_loss(model, scheduler, *inputs, recipe.min_snr_gamma).mean()
                 run.accelerator.backward(loss)
                 run.update(model, optimizer)
             if run.accelerator.sync_gradients:

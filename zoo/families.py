@@ -94,13 +94,6 @@ FAMILIES = {
             "ConditionalUNet2DModel",
         ),
         Family(
-            "ddpm-pairs",
-            "A denoising diffusion model (Ho et al., 2020) of images together with their masks: a U-Net that turns "
-            "noise into an image and the label of each of its pixels in several steps.",
-            "training/train_diffusion.py",
-            "ConditionalUNet2DModel",
-        ),
-        Family(
             "anatomy",
             "A denoising diffusion model (Ho et al., 2020) of label maps: a U-Net turns noise into the distances to "
             "the borders of right ventricle, epicardium and left ventricle in several steps, told classes and "

@@ -64,17 +64,17 @@ def test_generate(conditional_model, tmp_path):
     assert "00002.png,0,2,HCM,ED" in (tmp_path / "out" / "samples.csv").read_text()
 
 
-def test_generate_pairs_and_build_a_dataset_of_them(paired_ddpm, tmp_path):
-    paired_ddpm.save_pretrained(tmp_path / "pairs")
+def test_generate_pairs_and_build_a_dataset_of_them(hearts, tmp_path):
+    hearts.save_pretrained(tmp_path / "pairs")
     arguments = ["generate", tmp_path / "pairs", "-n", 4, "--class", "HCM", "--with-masks", "--format", "nifti"]
     code, output, _ = run(*arguments, "--output", tmp_path / "out")
     assert code == 0 and "4 images with masks and samples.csv" in output
     files = [f"0000{i}{name}.nii.gz" for i in range(4) for name in ("", "_gt")]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*files, "metadata.csv", "samples.csv"])
     built = tmp_path / "built"
-    assert run("data", "folder", "--source", tmp_path / "out", "--size", 8, "--output", built)[0] == 0
+    assert run("data", "folder", "--source", tmp_path / "out", "--size", 16, "--output", built)[0] == 0
     row = zoo.datasets.load(built).dataset["train"][0]
-    assert row["mask"].size == (8, 8) and row["pixel_spacing"] == [2.0, 2.0]
+    assert row["mask"].size == (16, 16) and row["pixel_spacing"] == [2.0, 2.0]
 
 
 def test_an_earlier_output_is_replaced_only_if_asked_to(model, tmp_path):

@@ -12,7 +12,6 @@ import zoo.datasets
 from zoo.cards.utility_text import utility_text
 from zoo.metrics import dataset_share
 from zoo.metrics.utility import classification, segmentation
-from zoo.metrics.utility import group as utility_group
 from zoo.published import metrics_file
 
 TRAINED_ON = {"name": "mine", "preset": "mine-8", "n_images": 4}
@@ -22,7 +21,6 @@ TRAINED_ON = {"name": "mine", "preset": "mine-8", "n_images": 4}
 def few_steps(monkeypatch):
     for module in (classification, segmentation):
         monkeypatch.setattr(module, "SCHEDULE", replace(module.SCHEDULE, steps=2))
-    monkeypatch.setattr(utility_group, "SHARES", (1.0,))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def mine(tmp_path_factory):
     """By size, the folder of the user's own patients."""
     root = tmp_path_factory.mktemp("data")
     splits = {"train": 10, "validation": 2, "test": 4}
-    return {size: zoo.datasets.save(built(splits, 2, size), root / str(size)) for size in (8, 16)}
+    return {size: zoo.datasets.save(built(splits, 2, size), root / str(size)) for size in (16,)}
 
 
 def test_a_conditional_model(acgan, mine, tmp_path):
@@ -59,14 +57,14 @@ def test_its_figures_join_a_metrics_file(acgan, mine, tmp_path):
     assert "### Usefulness" in (folder / "README.md").read_text()
 
 
-def test_a_model_of_pairs_beside_one_of_the_same_patients(paired_ddpm, mine, tmp_path):
+def test_a_model_of_pairs_beside_one_of_the_same_patients(hearts, mine, tmp_path):
     model, other = tmp_path / "pairs", tmp_path / "pairs-20"
-    paired_ddpm.save_pretrained(model)
+    hearts.save_pretrained(model)
     shutil.copytree(model, other)
-    trained_on = dataset_share(zoo.datasets.load(mine[8]), 0.2).info["fingerprint"]
+    trained_on = dataset_share(zoo.datasets.load(mine[16]), 0.2).info["fingerprint"]
     training = {"dataset": {**TRAINED_ON, "fingerprint": trained_on}}
     metrics_file.save(other / "metrics.json", {"schema_version": 1, "training": training})
-    arguments = ["utility", model, "--dataset", mine[8], "--num-samples", 10, "--same-data"]
+    arguments = ["utility", model, "--dataset", mine[16], "--num-samples", 10, "--shares", 1, "--same-data"]
     code, output, error = run(*arguments, f"0.2={other}")
     assert code == 0, error
     assert "Dice, 20 %: same data" in output

@@ -19,7 +19,6 @@ from zoo.pipelines.auto import PIPELINES, published_classes
         "conditional_ddpm",
         "unconditional_ddpm",
         "ancestral",
-        "paired_ddpm",
         "latent_diffusion",
         "score_model",
     ]

@@ -11,7 +11,6 @@ STEPWISE = [
     "conditional_ddpm",
     "expert_ddpm",
     "unconditional_ddpm",
-    "paired_ddpm",
     "latent_diffusion",
     "score_model",
     "anatomy",
@@ -130,7 +129,7 @@ def test_a_callback_may_stop_the_loop(stepwise):
     assert not torch.equal(stopped, make(stepwise, output_type="latent"))  # the next call runs to its end
 
 
-@pytest.mark.parametrize("name", ["conditional_ddpm", "paired_ddpm", "latent_diffusion", "anatomy", "hearts"])
+@pytest.mark.parametrize("name", ["conditional_ddpm", "latent_diffusion", "anatomy", "hearts"])
 def test_a_callback_may_change_the_guidance(name, request):
     pipe, asked = request.getfixturevalue(name), {"class_labels": "HCM"}
     if name == "hearts":  # its label map would change with the class

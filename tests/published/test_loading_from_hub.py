@@ -41,7 +41,7 @@ for name, revision in REVISIONS.items():
         print(name, pipe.code_version, pinned.code_version)
     if name == "dcgan":
         first = pipe
-    if name == "paired_ddpm":
+    if name == "hearts":
         arrays["masks"] = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").masks
 arrays["dcgan after others"] = images(first)
 try:
@@ -106,9 +106,7 @@ def published(tmp_path_factory) -> dict:
 
 
 @pytest.fixture
-def uploaded(
-    hub, published, dcgan, conditional_ddpm, unconditional_ddpm, expert_ddpm, paired_ddpm, hearts, monkeypatch
-) -> dict:
+def uploaded(hub, published, dcgan, conditional_ddpm, unconditional_ddpm, expert_ddpm, hearts, monkeypatch) -> dict:
     """Two versions of each kind of model, in folders and as two commits of a repo.
 
     They differ in their weights, and in the code of `base.py`, which gets an attribute that names the version. The
@@ -121,7 +119,6 @@ def uploaded(
         "conditional_ddpm": conditional_ddpm,
         "unconditional_ddpm": unconditional_ddpm,
         "expert_ddpm": expert_ddpm,
-        "paired_ddpm": paired_ddpm,
         "hearts": hearts,
     }
     shutil.copy(Path(zoo.__file__).parent / "anatomy.py", published["folder"])  # travels with hearts
@@ -196,7 +193,7 @@ def test_with_diffusers_alone(hub, uploaded, tmp_path):
         np.testing.assert_allclose(images[name], versions[1], atol=1e-5)
         np.testing.assert_array_equal(images[f"{name} after another"], images[name])
     np.testing.assert_array_equal(images["dcgan after others"], images["dcgan"])
-    pipe = zoo.from_pretrained(uploaded["folder"] / "paired_ddpm" / "v2")
+    pipe = zoo.from_pretrained(uploaded["folder"] / "hearts" / "v2")
     masks = pipe(2, generator=torch.Generator().manual_seed(0), output_type="np").masks
     assert (images["masks"] == masks).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
     # diffusers loads what a pipeline file imports once by its name, so the name has to tell the versions apart

@@ -7,15 +7,15 @@ from zoo.pipelines import sample_generators
 from zoo.samples import denoising_strip, outline_grid, sample_grid
 
 
-def test_grid(dcgan, conditional_ddpm, paired_ddpm):
+def test_grid(dcgan, conditional_ddpm, hearts):
     assert sample_grid(dcgan).size == (8 * 18 - 2, 2 * 18 - 2)
     assert sample_grid(conditional_ddpm).size == (16 * 10 - 2, 2 * 10 - 2)  # a row for each pathology
     assert sample_grid(conditional_ddpm, 4).size == (4 * 10 - 2, 2 * 10 - 2)
-    grid = np.asarray(sample_grid(paired_ddpm))
-    assert grid.shape == (2 * 10 - 2, 16 * 18 - 2)  # each beside its mask
-    output = paired_ddpm(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
-    np.testing.assert_array_equal(grid[10:, :8], (output.images[0, ..., 0] * 255).round())
-    np.testing.assert_array_equal(grid[10:, 8:16], output.masks[0] * 85)
+    grid = np.asarray(sample_grid(hearts))
+    assert grid.shape == (2 * 18 - 2, 16 * 34 - 2)  # each beside its mask
+    output = hearts(16, class_labels="HCM", generator=sample_generators(0, range(16)), output_type="np")
+    np.testing.assert_array_equal(grid[18:, :16], (output.images[0, ..., 0] * 255).round())
+    np.testing.assert_array_equal(grid[18:, 16:32], output.masks[0] * 85)
 
 
 def test_label_maps_are_shown_once(anatomy):
@@ -23,11 +23,11 @@ def test_label_maps_are_shown_once(anatomy):
     assert sample_grid(anatomy).size == (16 * (size + 2) - 2, rows * (size + 2) - 2)
 
 
-def test_outlines(paired_ddpm):
-    grid = np.asarray(outline_grid(paired_ddpm))
-    assert grid.shape == (2 * 10 - 2, 8 * 10 - 2, 3)
-    output = paired_ddpm(8, class_labels="HCM", generator=sample_generators(0, range(8)), output_type="np")
-    first, mask = grid[10:, :8], output.masks[0]
+def test_outlines(hearts):
+    grid = np.asarray(outline_grid(hearts))
+    assert grid.shape == (2 * 18 - 2, 8 * 18 - 2, 3)
+    output = hearts(8, class_labels="HCM", generator=sample_generators(0, range(8)), output_type="np")
+    first, mask = grid[18:, :16], output.masks[0]
     coloured = first.max(2) != first.min(2)
     assert coloured.any() and not coloured[mask == 0].any()  # lines run within what they bound
     np.testing.assert_array_equal(first[mask == 0, 0], (output.images[0][mask == 0, 0] * 255).round())

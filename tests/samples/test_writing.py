@@ -51,8 +51,8 @@ def test_nifti_is_in_millimetres_and_in_acdcs_order(dcgan, tmp_path):
     assert nibabel.aff2axcodes(nifti.affine) == ("L", "P", "S")
 
 
-def test_masks_lie_beside_their_images_in_every_format(paired_ddpm, tmp_path):
-    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np")
+def test_masks_lie_beside_their_images_in_every_format(hearts, tmp_path):
+    expected = hearts(3, generator=sample_generators(0, range(3)), output_type="np")
     read = {
         "png": (".png", lambda path: np.asarray(Image.open(path))),
         "npy": (".npy", np.load),
@@ -60,11 +60,11 @@ def test_masks_lie_beside_their_images_in_every_format(paired_ddpm, tmp_path):
     }
     for format, (suffix, load) in read.items():
         folder = tmp_path / format
-        write_samples(paired_ddpm, folder, 3, format=format, with_masks=True, batch_size=2, progress=False)
+        write_samples(hearts, folder, 3, format=format, with_masks=True, batch_size=2, progress=False)
         for index, row in enumerate(rows_of(folder)):
             assert (row["file"], row["mask"]) == (f"0000{index}{suffix}", f"0000{index}_gt{suffix}")
             mask = load(folder / row["mask"])
-            assert mask.dtype == np.uint8 and mask.shape == load(folder / row["file"]).shape == (8, 8)
+            assert mask.dtype == np.uint8 and mask.shape == load(folder / row["file"]).shape == (16, 16)
             assert (mask == expected.masks[index]).mean() > 0.98  # rounding may turn a pixel whose labels are a tie
     image, mask = (nibabel.load(tmp_path / "nifti" / f"00000{name}.nii.gz") for name in ("", "_gt"))
     np.testing.assert_array_equal(image.affine, mask.affine)
@@ -72,23 +72,23 @@ def test_masks_lie_beside_their_images_in_every_format(paired_ddpm, tmp_path):
 
 
 @pytest.mark.parametrize(("format", "builder", "column"), [("png", "image", "image"), ("nifti", "nifti", "nifti")])
-def test_pairs_are_a_dataset(paired_ddpm, tmp_path, format, builder, column):
-    folder = write_samples(paired_ddpm, tmp_path / "out", 3, format=format, with_masks=True, progress=False)
+def test_pairs_are_a_dataset(hearts, tmp_path, format, builder, column):
+    folder = write_samples(hearts, tmp_path / "out", 3, format=format, with_masks=True, progress=False)
     rows = datasets.load_dataset(f"{builder}folder", data_dir=str(folder), cache_dir=str(tmp_path), split="train")
     assert {column, "mask", "pathology", "phase"} <= set(rows.column_names)
     assert rows["index"][:] == [0, 1, 2]
     assert [row["pathology"] for row in rows_of(folder)] == rows["pathology"][:]
-    expected = paired_ddpm(3, generator=sample_generators(0, range(3)), output_type="np").masks
+    expected = hearts(3, generator=sample_generators(0, range(3)), output_type="np").masks
     masks = [np.asarray(mask) if format == "png" else mask.get_fdata()[..., 0].T for mask in rows["mask"][:]]
     assert (np.stack(masks) == expected).mean() > 0.98
 
 
 @pytest.mark.parametrize("format", ["png", "nifti"])
-def test_a_folder_of_pairs_becomes_a_dataset_with_masks(paired_ddpm, tmp_path, format):
-    folder = write_samples(paired_ddpm, tmp_path / "out", 4, format=format, with_masks=True, progress=False)
-    built = zoo.datasets.build_folder(folder, size=8, progress=False)
+def test_a_folder_of_pairs_becomes_a_dataset_with_masks(hearts, tmp_path, format):
+    folder = write_samples(hearts, tmp_path / "out", 4, format=format, with_masks=True, progress=False)
+    built = zoo.datasets.build_folder(folder, size=16, progress=False)
     rows = datasets.concatenate_datasets(list(built.dataset.values()))
-    expected = paired_ddpm(4, generator=sample_generators(0, range(4)), output_type="np")
+    expected = hearts(4, generator=sample_generators(0, range(4)), output_type="np")
     order = [next(i for i in range(4) if (mask == expected.masks[i]).mean() > 0.98)
              for mask in zoo.datasets.images(rows, "mask")[..., 0]]  # fmt: skip
     assert sorted(order) == [0, 1, 2, 3]
@@ -97,11 +97,11 @@ def test_a_folder_of_pairs_becomes_a_dataset_with_masks(paired_ddpm, tmp_path, f
         assert np.corrcoef(picture.flat, image.flat)[0, 1] > 0.99 if format == "nifti" else (picture == image).all()
 
 
-def test_masks_need_a_model_of_pairs(conditional_ddpm, paired_ddpm, tmp_path):
+def test_masks_need_a_model_of_pairs(conditional_ddpm, hearts, tmp_path):
     with pytest.raises(ZooError, match="masks: expected a model of images with masks, got one of family ddpm"):
         write_samples(conditional_ddpm, tmp_path / "out", 1, with_masks=True)
     assert list(tmp_path.iterdir()) == []
-    write_samples(paired_ddpm, tmp_path / "plain", 1, progress=False)  # not asked for, not written
+    write_samples(hearts, tmp_path / "plain", 1, progress=False)  # not asked for, not written
     assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["00000.png", "samples.csv"]
     assert list(rows_of(tmp_path / "plain")[0]) == ["file", "seed", "index", "pathology", "phase"]
 
@@ -267,16 +267,16 @@ def test_processes_share_the_work_and_leave_the_same_files(dcgan, dies, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
 
 
-def test_parquet_is_a_dataset(paired_ddpm, tmp_path):
+def test_parquet_is_a_dataset(hearts, tmp_path):
     settings = {"classes": {"pathology": "HCM", "phase": "any"}, "with_masks": True, "format": "parquet"}
-    folder = write_samples(paired_ddpm, tmp_path / "out", 3, seed=7, progress=False, **settings)
+    folder = write_samples(hearts, tmp_path / "out", 3, seed=7, progress=False, **settings)
     rows = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"), split="train")
     assert rows.column_names == ["image", "mask", "seed", "index", "pathology", "phase", "pixel_spacing"]
     assert rows.features["pathology"].names == ["NOR", "HCM"] and rows["pathology"][:] == [1] * 3
     assert (rows["phase"][:], rows["index"][:], rows["seed"][:]) == ([None] * 3, [0, 1, 2], [7] * 3)
     assert rows["pixel_spacing"][0] == [2.0, 2.0]
     call = {"class_labels": "HCM", "phase": "any", "output_type": "np"}
-    expected = paired_ddpm(3, generator=sample_generators(7, range(3)), **call)
+    expected = hearts(3, generator=sample_generators(7, range(3)), **call)
     np.testing.assert_allclose(np.asarray(rows[2]["image"]) / 255, expected.images[2, ..., 0], atol=1 / 255)
     assert (np.asarray(rows[2]["mask"]) == expected.masks[2]).mean() > 0.98
     assert [row["file"] for row in rows_of(folder)] == ["data/train-00000-of-00001.parquet"] * 3

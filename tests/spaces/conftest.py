@@ -17,7 +17,6 @@ KINDS = [
     "hearts",
     "infogan",
     "latent_diffusion",
-    "paired_ddpm",
     "score_model",
     "style_transfer",
     "unconditional_ddpm",

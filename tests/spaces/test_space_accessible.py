@@ -59,5 +59,10 @@ def test_nothing_stands_in_the_way_of_anybody(chromium, site, tabs, scheme):
             more.click()
         page.wait_for_timeout(500)
         wrong[tab] = found_on(page)
+        if tab == "generate":
+            page.locator(".view .gallery .frame").first.click()
+            page.get_by_role("dialog", name="Enlarged image").wait_for()
+            wrong["enlarged"] = found_on(page)
+            page.keyboard.press("Escape")
     context.close()
     assert not any(wrong.values()), wrong

@@ -116,13 +116,13 @@ def test_the_next_request_replaces_the_last(visit, busy):
 def test_a_result_says_what_made_it_and_can_be_taken_away(visit, tmp_path):
     visitor = visit()
     visitor.more()
-    visitor.menu("Model").select_option("paired-ddpm")
+    visitor.menu("Model").select_option("hearts")
     visitor.panel.get_by_label("Hypertrophic").check()
-    visitor.wait("text=/paired-ddpm · HCM/")
+    visitor.wait("text=/hearts · HCM/")
     visitor.field("Steps").fill("1")
     visitor.field("Images").fill("3")
     visitor.click("Generate")
-    visitor.wait("text=/paired-ddpm · HCM · seed 0, samples 0 to 2 · 1 step · guidance 1/")
+    visitor.wait("text=/hearts · HCM · seed 0, samples 0 to 2 · 1 step · guidance 1/")
     assert visitor.view.locator("img.mask").count() == 3
     visitor.view.get_by_label("Masks").uncheck()
     assert not visitor.view.locator("img.mask").first.is_visible()
@@ -137,17 +137,15 @@ def test_a_result_says_what_made_it_and_can_be_taken_away(visit, tmp_path):
             readme = archive.read(inside["README.md"]).decode()
             settings = json.loads(archive.read(inside["settings.json"]))
         assert "synthetic" in readme.lower() and "## Licence" in readme and "## Citation" in readme
-        assert (
-            settings["synthetic"] and settings["model"] == "paired-ddpm" and settings["classes"] == {"pathology": "HCM"}
-        )
-    assert names[0] == "synthetic_paired-ddpm_HCM_seed0_n3_steps1_png.zip"
+        assert settings["synthetic"] and settings["model"] == "hearts" and settings["classes"] == {"pathology": "HCM"}
+    assert names[0] == "synthetic_hearts_HCM_seed0_n3_steps1_png.zip"
     with zipfile.ZipFile(tmp_path / names[0]) as archive:
         masks = [name for name in archive.namelist() if name.endswith("_gt.png")]
         assert len(masks) == 3
     assert visitor.download("Montage").suggested_filename.endswith("_montage.png")
     visitor.more()
     visitor.menu("Model").select_option("acgan")  # old hearts do not stand under the new name
-    assert "paired-ddpm" in visitor.view.inner_text()
+    assert "hearts" in visitor.view.inner_text()
 
 
 def test_an_image_is_enlarged_by_mouse_and_by_keys_and_earlier_results_come_back(visit):
@@ -290,12 +288,12 @@ def test_a_dataset_is_made_as_asked_for(visit, tmp_path):
     visitor = visit()
     visitor.open("Build a dataset")
     visitor.more()
-    visitor.menu("Model").select_option("paired-ddpm")
+    visitor.menu("Model").select_option("hearts")
     visitor.field("Steps").fill("2")
     visitor.field("Images").fill("40")
     visitor.click("Make")
     visitor.wait("text=/40 generated images with masks/")
-    assert "cardiac-zoo generate model_cards/paired-ddpm --output synthetic_paired-ddpm" in visitor.view.inner_text()
+    assert "cardiac-zoo generate model_cards/hearts --output synthetic_hearts" in visitor.view.inner_text()
     visitor.shoot("dataset")
     visitor.download("Download the zip").save_as(tmp_path / "made.zip")
     with zipfile.ZipFile(tmp_path / "made.zip") as archive:

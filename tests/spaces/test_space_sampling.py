@@ -15,11 +15,11 @@ from zoo.pipelines import sample_generators
 
 
 @pytest.fixture
-def offered(conditional_ddpm, paired_ddpm, hearts, score_model, dcgan, tmp_path, monkeypatch):
-    """A catalogue of five small models."""
+def offered(conditional_ddpm, hearts, score_model, dcgan, tmp_path, monkeypatch):
+    """A catalogue of four small models."""
     from catalogue import Catalogue
 
-    pipes = {"ddpm": conditional_ddpm, "pairs": paired_ddpm, "order": hearts, "score": score_model, "gan": dcgan}
+    pipes = {"ddpm": conditional_ddpm, "order": hearts, "score": score_model, "gan": dcgan}
     for name, pipe in pipes.items():
         pipe.save_pretrained(tmp_path / "models" / name)
     monkeypatch.setenv("ZOO_MODELS", str(tmp_path / "models"))
@@ -51,7 +51,7 @@ def test_images_are_those_of_the_pipeline(make, dcgan):
     "asked",
     [
         {"model": "ddpm", "classes": {"pathology": "HCM", "phase": "ES"}, "count": 3, "seed": 4, "steps": 2},
-        {"model": "pairs", "count": 2, "steps": 1, "guidance": 1.5},
+        {"model": "order", "count": 2, "steps": 1, "guidance": 1.5},
         {"model": "gan", "count": 1, "seed": 9},
         {"model": "score", "count": 2, "steps": 2},
     ],
@@ -131,7 +131,7 @@ def test_no_two_requests_have_the_same_file_name(make):
 def test_a_zip_holds_images_masks_and_what_binds_them(make, tmp_path, format):
     from exports import write_zip
 
-    found = make(model="pairs", classes={"pathology": "HCM"}, count=2, steps=1)
+    found = make(model="order", classes={"pathology": "HCM"}, count=2, steps=1)
     file = write_zip(found, format, tmp_path)
     with zipfile.ZipFile(file) as archive:
         archive.extractall(tmp_path / "out")
@@ -156,9 +156,9 @@ def test_a_zip_holds_images_masks_and_what_binds_them(make, tmp_path, format):
 def test_the_command_line_says_the_same(make):
     from tab_dataset import command
 
-    found = make(model="pairs", classes={"pathology": "HCM", "phase": "ES"}, count=2, steps=1)
+    found = make(model="order", classes={"pathology": "HCM", "phase": "ES"}, count=2, steps=1)
     assert command(found, "png") == (
-        f"cardiac-zoo generate model_cards/pairs --output {found.stem} -n 2 --seed 0 --class HCM --phase ES --steps 1 "
+        f"cardiac-zoo generate model_cards/order --output {found.stem} -n 2 --seed 0 --class HCM --phase ES --steps 1 "
         "--with-masks --format png"
     )
 

@@ -87,7 +87,7 @@ def test_no_file_is_served_that_was_not_given(site, kept):
 )
 def test_many_users_at_once_beside_one_who_asks_for_a_thousand(site, monkeypatch, users, seconds):
     clients = [site.client(monkeypatch) for _ in range(users)]
-    long = site.client(monkeypatch).submit("paired-ddpm", count=1000, steps=1, api_name="/dataset")
+    long = site.client(monkeypatch).submit("hearts", count=1000, steps=1, api_name="/dataset")
     try:
         found = space_load.crowd(clients, "a-gan", seconds, psutil.Process())
     finally:

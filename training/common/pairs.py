@@ -1,4 +1,4 @@
-"""Images with their masks as further channels, for a generator of both."""
+"""Images with their masks as further channels, for a generator of images on masks."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from common.data import ImageTensors
 from zoo.errors import ZooError
 from zoo.metrics.image_set import masks_of
-from zoo.pipelines import PairedDDPMPipeline
 from zoo.pipelines.label_maps import LABELS, one_hot
 
 
@@ -43,17 +42,3 @@ def settle_masks(pairs: torch.Tensor) -> torch.Tensor:
     """
     images, layers = pairs[:, :-LABELS], pairs[:, -LABELS:]
     return torch.cat([images, one_hot(layers.argmax(1)).to(pairs.dtype)], dim=1)
-
-
-def check_pairs(recipe, source=None) -> None:
-    """Makes sure that what a recipe asks for can be had of pairs, and that the pipeline `source` has masks if it does.
-
-    Raises:
-        ZooError: If not.
-    """
-    if recipe.masks and recipe.autoencoder:
-        raise ZooError("recipe: masks: expected false with an autoencoder, which encodes images alone")
-    if recipe.masks and recipe.invert_probability:  # images and masks move as one, and a mask has no negative
-        raise ZooError(f"recipe: invert_probability: expected 0 with masks, got {recipe.invert_probability}")
-    if source is not None and recipe.masks != isinstance(source, PairedDDPMPipeline):
-        raise ZooError(f"{recipe.init_from}: makes {'no ' if recipe.masks else ''}masks, unlike a model of this recipe")

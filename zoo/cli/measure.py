@@ -106,6 +106,10 @@ def utility(
     study_c: Annotated[
         bool, typer.Option("--study-c", help="By study C's classifiers: a grid of SVMs, SkinLesNet for 75 epochs.")
     ] = False,
+    shares: Annotated[
+        str | None,
+        typer.Option(help="Of your patients, for segmenters, separated by commas; 0.05,0.1,0.25,1 by default."),
+    ] = None,
     same_data: Annotated[
         list[str] | None,
         typer.Option(metavar="SHARE=MODEL", help="Model that saw this share of the patients alone; may be repeated."),
@@ -127,9 +131,9 @@ def utility(
 
     if classes is not None or len(models) > 1 or study_c:
         names = classes.split(",") if classes else []
-        if same_data or len(set(names)) != len(models):
+        if same_data or shares or len(set(names)) != len(models):
             raise ZooError(
-                f"--classes: expected one for each of {len(models)} model(s) and no --same-data, got {names}"
+                f"--classes: expected one for each of {len(models)} models, no --shares and no --same-data, got {names}"
             )
         options = {}
         if study_c:
@@ -165,6 +169,7 @@ def utility(
         seed=seed,
         groups=["utility"],
         utility_seeds=seeds,
+        utility_shares=numbers(shares, "--shares") if shares else None,
         same_data=generators,
         model_dir=folder,
         cache_dir=cache,

@@ -40,6 +40,7 @@ class Context:
         feature_dir (path): Where features are kept, at least until the end.
         report_dir (`Path`, *optional*): Where a picture of likely copies goes.
         utility_seeds (`int`): Trainings of each network of group `utility`.
+        utility_shares (`tuple[float, ...]`): Of the real patients, for the segmenters of that group.
         same_data (`dict[float, SameData]`): Generators that saw a share of the patients, by that share.
         progress (`bool`): Whether to say on stderr what is being done.
 
@@ -64,6 +65,7 @@ class Context:
     feature_dir: str | Path
     report_dir: Path | None
     utility_seeds: int
+    utility_shares: tuple[float, ...]
     same_data: dict[float, Any]
     progress: bool
     _shared: dict = field(default_factory=dict)

@@ -25,7 +25,7 @@ from zoo.metrics.context import Context, Group
 from zoo.metrics.extractors import EfficientNetLite0Extractor, FeatureExtractor, TrainedExtractor
 from zoo.metrics.judges import find_judge
 from zoo.metrics.utility import group as utility
-from zoo.metrics.utility.segmentation import SameData
+from zoo.metrics.utility.segmentation import SHARES, SameData
 from zoo.published.loading import name_of
 from zoo.published.metrics_file import HAD_A_PART, SCHEMA_VERSION
 
@@ -64,6 +64,7 @@ def evaluate(
     cache_dir: str | Path | None = None,
     report_dir: str | Path | None = None,
     utility_seeds: int = utility.SEEDS,
+    utility_shares: Sequence[float] | None = None,
     same_data: dict[float, SameData] | None = None,
     progress: bool = True,
 ) -> dict:
@@ -98,6 +99,8 @@ def evaluate(
         report_dir (path, *optional*): Where group `copying` puts a picture of the samples nearest to training images.
             It shows real images, and so cannot lie in a model's folder.
         utility_seeds (`int`): Trainings of each network of group `utility`, at least 3.
+        utility_shares (sequence of `float`, *optional*): The shares of the real patients, in (0, 1], whose segmenters
+            group `utility` trains with and without pairs; 5, 10, 25 and 100 % by default.
         same_data (`dict[float, SameData]`, *optional*): For group `utility`, generators of pairs that saw a share of
             the training patients and no others, by that share.
         progress (`bool`): Whether to say on stderr what is being done: which networks judge, and which groups are left
@@ -141,6 +144,7 @@ def evaluate(
             feature_dir=cache_dir or scratch,
             report_dir=report_dir,
             utility_seeds=utility_seeds,
+            utility_shares=tuple(utility_shares or SHARES),
             same_data=same_data or {},
             progress=progress,
         )

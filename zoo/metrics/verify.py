@@ -30,7 +30,6 @@ from zoo.hardware import describe_hardware, same_machine
 from zoo.metrics.cost import size_figures
 from zoo.metrics.evaluate import GROUPS, evaluate
 from zoo.metrics.extractors import EXTRACTORS, FeatureExtractor
-from zoo.metrics.utility.group import SEEDS
 
 SAME_MACHINE, OTHER_MACHINE = 1e-3, 2e-2
 SHARE_STEP = {SAME_MACHINE: 0.002, OTHER_MACHINE: 0.01}
@@ -159,6 +158,7 @@ def verify(
         chosen.remove("utility")
     measured = [group for group in chosen if group != "cost"]
     names = metrics.get("extractors", {}) if {"distribution", "copying"} & set(measured) else {}
+    how = _field(metrics, "utility", "settings", dict) if "utility" in chosen else {}
     report = evaluate(
         pipe,
         data,
@@ -173,7 +173,7 @@ def verify(
         classifier=classifier,
         model_dir=model_dir,
         cache_dir=cache_dir,
-        utility_seeds=_field(metrics, "utility", "settings", dict).get("seeds", 0) if "utility" in chosen else SEEDS,
+        **({"utility_seeds": how.get("seeds", 0), "utility_shares": how.get("shares")} if how else {}),
         progress=progress,
     )
     if "cost" in chosen:

@@ -23,7 +23,6 @@ PIPELINES = {
     "GANPipeline": "pipeline_gan",
     "ConditionalDDPMPipeline": "pipeline_ddpm",
     "UnconditionalDDPMPipeline": "pipeline_ddpm_unconditional",
-    "PairedDDPMPipeline": "pipeline_ddpm_pairs",
     "LatentDiffusionPipeline": "pipeline_ldm",
     "ScorePipeline": "pipeline_score",
     "StyleTransferPipeline": "pipeline_style_transfer",

@@ -17,7 +17,6 @@ from zoo.errors import ZooError
 from zoo.hardware import describe_hardware
 from zoo.metrics import dataset_share, evaluate
 from zoo.metrics.utility import classification, segmentation
-from zoo.metrics.utility import group as utility_group
 from zoo.metrics.utility.classes import class_indices, shared_classes
 from zoo.metrics.utility.segmentation import SameData
 from zoo.metrics.verify import verify
@@ -137,9 +136,8 @@ def test_classes_are_known_by_name():
     assert class_indices(rows.rename_column("label", "name"), "pathology", ["NOR"]) is None
 
 
-def test_trainings_are_kept_and_those_on_real_images_for_all_models(drawn, model_dir, tmp_path, trainings, monkeypatch):
-    monkeypatch.setattr(utility_group, "SHARES", (0.25, 1.0))
-    options = {"model_dir": model_dir, "cache_dir": tmp_path / "cache"}
+def test_trainings_are_kept_and_those_on_real_images_for_all_models(drawn, model_dir, tmp_path, trainings):
+    options = {"model_dir": model_dir, "cache_dir": tmp_path / "cache", "utility_shares": (0.25, 1.0)}
     first = measure(PairPipeline(), drawn, **options)
     assert len(trainings) == 12
     pipe = PairPipeline()
@@ -153,9 +151,7 @@ def test_trainings_are_kept_and_those_on_real_images_for_all_models(drawn, model
     assert all(len(weights) > 20 for weights in trainings[12:])  # those with pairs
 
 
-def test_generators_of_the_same_data_have_figures_of_their_own(drawn, monkeypatch):
-    monkeypatch.setattr(utility_group, "SHARES", (0.25,))
-
+def test_generators_of_the_same_data_have_figures_of_their_own(drawn):
     class Blank(PairPipeline):
         """Pairs in which nothing can be learned."""
 
@@ -164,7 +160,7 @@ def test_generators_of_the_same_data_have_figures_of_their_own(drawn, monkeypatc
             return SimpleNamespace(images=output.images * 0, masks=output.masks * 0)
 
     generator = SameData(Blank(), dataset_share(drawn, 0.25).info["fingerprint"])
-    group = measure(PairPipeline(), drawn, same_data={0.25: generator})["utility"]
+    group = measure(PairPipeline(), drawn, same_data={0.25: generator}, utility_shares=(0.25,))["utility"]
     same, shared = (group[f"dice_{case}_25"] for case in ("same_data", "shared_generator"))
     assert same["value"] != shared["value"] and "dice_same_data_100" not in group
     pipe = PairPipeline()
@@ -174,7 +170,9 @@ def test_generators_of_the_same_data_have_figures_of_their_own(drawn, monkeypatc
 
 
 def test_too_few_seeds_or_patients_are_refused_before_sampling(drawn):
-    pipe, single = ImagePipeline(), built({"train": 4, "validation": 1, "test": 1})
+    pipe, single = PairPipeline(), built({"train": 4, "validation": 1, "test": 1})
+    with pytest.raises(ZooError, match="shares: expected numbers above 0 and up to 1, got 1.5"):
+        measure(pipe, drawn, utility_shares=(0.1, 1.5))
     for data, seeds, message in ((drawn, 2, "seeds: expected at least 3, got 2"), (single, 3, "at least two patients")):
         with pytest.raises(ZooError, match=message):
             measure(pipe, data, utility_seeds=seeds)

@@ -20,7 +20,7 @@ from zoo.metrics.image_set import ImageSet, from_floats, of_samples, volumes_of
 from zoo.metrics.intervals import folds
 from zoo.metrics.utility import classification, segmentation
 from zoo.metrics.utility.classes import classification_group, why_no_classification
-from zoo.metrics.utility.segmentation import SAME, SAME_DATA_SEED, SHARED, SHARES, SameData
+from zoo.metrics.utility.segmentation import SAME, SAME_DATA_SEED, SHARED, SameData
 from zoo.metrics.utility.training import Schedule, draw_weights
 from zoo.pipelines import sample_generators
 from zoo.progress import track
@@ -30,15 +30,20 @@ SEEDS = 3  # the fewest
 BATCH_SIZE = 50  # pairs of another generator
 
 
-def check(data: BuiltDataset, ids: Sequence[str], seeds: int, same_data: dict[float, SameData]) -> None:
+def check(
+    data: BuiltDataset, ids: Sequence[str], seeds: int, shares: Sequence[float], same_data: dict[float, SameData]
+) -> None:
     """Makes sure that the group can be measured, before anything is sampled.
 
     Raises:
-        ZooError: If there are fewer than three seeds or two patients, or a generator was not trained on the share of
-            the patients that it is said to be.
+        ZooError: If there are fewer than three seeds or two patients, a share is out of range, or a generator was not
+            trained on the share of the patients that it is said to be.
     """
     if seeds < SEEDS:
         raise ZooError(f"seeds: expected at least {SEEDS}, got {seeds}")
+    for share in shares:
+        if not 0 < share <= 1:
+            raise ZooError(f"shares: expected numbers above 0 and up to 1, got {share:g}")
     folds(ids)
     for share, generator in same_data.items():
         generator.check(data, share)
@@ -81,7 +86,8 @@ class UtilityGroup:
         if not group:
             return {}
         notes = {"not_measured": not_measured} if not_measured else {}
-        return group | notes | {"settings": {"seeds": self.run.utility_seeds}}
+        settings = {"seeds": self.run.utility_seeds, "shares": list(self.run.utility_shares)}
+        return group | notes | {"settings": settings}
 
     @property
     def trainings(self) -> list[int]:
@@ -108,7 +114,8 @@ class UtilityGroup:
     def segmentation(self) -> dict:
         """Dice of segmenters trained with and without pairs."""
         schedule = segmentation.SCHEDULE
-        cases = [*((SHARED, share) for share in SHARES), *((SAME, share) for share in sorted(self.run.same_data))]
+        shares = {SHARED: self.run.utility_shares, SAME: sorted(self.run.same_data)}
+        cases = [(case, share) for case in (SHARED, SAME) for share in shares[case]]
         jobs = [(*case, pairs, seed) for case in cases for pairs in (False, True) for seed in self.trainings]
         seconds = len(jobs) * schedule.steps * schedule.seconds
         self.run.announce("utility, segmentation", f"{len(jobs)} trainings of a segmenter", seconds)
@@ -185,6 +192,6 @@ class UtilityGroup:
 GROUP = Group(
     "utility",
     lambda run: (UtilityGroup(run).measure(), {}),
-    check=lambda run: check(run.data, run.reference.ids, run.utility_seeds, run.same_data),
+    check=lambda run: check(run.data, run.reference.ids, run.utility_seeds, run.utility_shares, run.same_data),
     is_long=True,
 )
