@@ -91,8 +91,9 @@ def build_model(recipe: ScoreRecipe, data: ImageTensors) -> ScoreUNet2DModel:
         check_fits(source, recipe.init_from, data)
         return source.unet
     channels, size = data.images.shape[1:3]
+    squares = [to_network(part).square().sum(dtype=torch.float64) for part in data.images.split(1000)]
     return ScoreUNet2DModel(
-        data_scale=to_network(data.images).square().mean().sqrt().item(),
+        data_scale=(sum(squares) / data.images.numel()).sqrt().item(),
         sample_size=size,
         channels=channels,
         block_out_channels=recipe.block_out_channels,

@@ -1,4 +1,4 @@
-"""Datasets as tensors in memory, and the augmentation of a batch."""
+"""Datasets as tensors, and the augmentation of a batch."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
 
-import zoo.datasets
+from common.pixels import pixels_of
 from zoo.errors import ZooError
 from zoo.warp import rotation_grid
 
@@ -29,7 +29,7 @@ class ImageTensors(Dataset):
     def __init__(self, split, class_names: dict[str, list[str]]):
         if len(split) == 0:
             raise ZooError("dataset: expected at least one image in every split that training uses")
-        self.images = torch.from_numpy(zoo.datasets.images(split)).permute(0, 3, 1, 2).contiguous()
+        self.images = pixels_of(split)
         self.labels = labels_of(split, class_names)
 
     def __len__(self) -> int:
