@@ -25,6 +25,7 @@ MEASURES = (
     "myocardium_area_mm2",
     "lv_rv_ratio",
 )
+TOLD_MM = 12.0  # distances that are told apart well in drawn maps, whose largest is 16
 
 
 QUANTITIES = ("wall_thickness_mm", "septal_wall_mm", "lateral_wall_mm", "cavity_area_mm2", "rv_area_mm2")
@@ -203,7 +204,7 @@ def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.
     Returns:
         `np.ndarray` of the shape of `maps`.
     """
-    drawn, outer, inner = maps.copy()
+    drawn, outer, inner = (_continued(each, spacing_mm) for each in maps)
     right = drawn
     if "cavity_area_mm2" in asked:
         inner = inner - _level(inner, asked["cavity_area_mm2"] / spacing_mm**2)
@@ -225,6 +226,20 @@ def settled(maps: np.ndarray, asked: dict[str, float], spacing_mm: float) -> np.
         right = np.where(outer > 0, -np.inf, right)
         right = right - _level(right, asked["rv_area_mm2"] / spacing_mm**2)
     return np.stack([right, outer, inner])
+
+
+def _continued(values: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """A drawn distance map `(height, width)`, farther than 12 mm from its border by the distance to what lies nearer.
+
+    There a network's map, which ends at 16 mm, is flat but for noise, and a border that is moved so far would follow
+    that.
+    """
+    low, high = (
+        min(-TOLD_MM, values.max()),
+        max(TOLD_MM, values.min()),
+    )  # a structure not drawn at all begins in a point
+    apart = ndimage.distance_transform_edt(values < low) - ndimage.distance_transform_edt(values > high)
+    return values.clip(low, high) - spacing_mm * apart
 
 
 def _missing_wall(mask: np.ndarray, asked: dict[int, float], spacing_mm: float) -> np.ndarray:

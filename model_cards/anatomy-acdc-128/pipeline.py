@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .anatomy_28e2e2b5 import mask_of_distances, settled
+from .anatomy_87e297e7 import mask_of_distances, settled
 from .base_2bfdd39e import ZooPipeline, keeps_settings
 from .diffusion_62a49c2c import ConditionalDiffusionSampling
 from .label_maps_7c786e0a import HeartOutput, interpolated, mask_output

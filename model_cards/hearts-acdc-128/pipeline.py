@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .anatomy_28e2e2b5 import around, mask_of_distances, settled, thickened
+from .anatomy_87e297e7 import around, mask_of_distances, settled, thickened
 from .base_2bfdd39e import ZooPipeline, keeps_settings
 from .diffusion_62a49c2c import ExpertSampling
 from .label_maps_7c786e0a import LABELS, HeartOutput, interpolated, mask_output, one_hot

@@ -57,11 +57,9 @@ def what_is_wrong(mask: np.ndarray) -> str:
 def told_measures(mask: np.ndarray, spacing_mm: float) -> str:
     """What a label map measures, in words."""
     found = measure_anatomy(torch.from_numpy(mask[None]), spacing_mm)
-    words = {"wall_thickness_mm": ("wall", "mm"), "cavity_area_mm2": ("cavity", "mm²")}
-    values = [(name, found[key].item(), unit) for key, (name, unit) in words.items()]
-    return ", ".join(
-        f"{name} {value:.{0 if unit == 'mm²' else 1}f} {unit}" for name, value, unit in values if value == value
-    )
+    wall, cavity = (found[name].item() for name in ("wall_thickness_mm", "cavity_area_mm2"))
+    told = "no closed wall" if wall != wall else f"wall {wall:.1f} mm"
+    return told if cavity != cavity else f"{told}, cavity {cavity:.0f} mm²"
 
 
 @on_gpu

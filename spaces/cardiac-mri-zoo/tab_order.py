@@ -1,5 +1,6 @@
 """Hearts to order: pathology, wall and cavity in millimetres, a mask painted by hand, and the same heart changed."""
 
+import math
 from pathlib import Path
 
 import gradio as gr
@@ -47,8 +48,7 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> None:
             with gr.Column(visible=False, elem_classes="after") as after:
                 which = gr.Number(1, precision=0, minimum=1, label="Heart to change, by its number")
                 change, grow, changed = _add_edit(jobs)
-                editor, painted = _add_editor(jobs)
-                fill = gr.Button("Put its mask on the canvas", size="sm")
+                fill, editor, painted = _add_editor(jobs)
 
     def order(tell, *values) -> Task:
         request = controls.request(*values[len(asked) :])
@@ -117,9 +117,10 @@ def build(catalogue: Catalogue, jobs: Jobs, page: gr.Blocks) -> None:
 
 
 def _slider(name: str, limits: dict[str, float]) -> gr.Slider:
-    low, high = limits["min"], limits["max"]
+    """From the least to the largest of the training hearts, in whole steps; it begins at their mean."""
     step = 0.5 if name.endswith("_mm") else 10
-    return gr.Slider(low, high, round((low + high) / 2 / step) * step, step=step, label=QUANTITIES[name])
+    low, high, mean = math.ceil(limits["min"] / step), math.floor(limits["max"] / step), round(limits["mean"] / step)
+    return gr.Slider(low * step, high * step, mean * step, step=step, label=QUANTITIES[name])
 
 
 def _add_edit(jobs: Jobs):
@@ -136,6 +137,7 @@ def _add_editor(jobs: Jobs):
         names = ", ".join(f"{label} {name}" for label, name in ((0, "background"), *pictures.LABELS.items()))
         gr.Markdown(f"A brush a label: {names}. The nearest colour counts.\n\n{pictures.legend()}")
         colours = ["#{:02x}{:02x}{:02x}".format(*PAINT[label]) for label in (2, 3, 1, 0)]
+        fill = gr.Button("Put its mask on the canvas", size="sm")
         editor = gr.ImageEditor(
             label="Mask",
             format="png",
@@ -150,7 +152,7 @@ def _add_editor(jobs: Jobs):
         )
         painted = Panel(jobs, "paint", "Paint this heart")
         painted.add_view()
-    return editor, painted
+    return fill, editor, painted
 
 
 def _read(sent) -> np.ndarray:
