@@ -443,6 +443,15 @@ def metrics() -> dict:
     }
 
 
+@pytest.fixture
+def few_pairs(monkeypatch):
+    """Lets group `diversity` take 20 pairs instead of the protocol's 1,000, whose MS-SSIM takes seconds a row."""
+    from zoo.metrics import diversity
+
+    pairs = diversity.random_pairs
+    monkeypatch.setattr(diversity, "random_pairs", lambda ids, seed: pairs(ids, seed, 20))
+
+
 @pytest.fixture(scope="session")
 def published_once(tmp_path_factory) -> Path:
     """Where `publishable` keeps what it makes once a session."""

@@ -43,7 +43,7 @@ def toy(monkeypatch):
     GradientState._reset_state()
 
 
-def test_a_new_family_is_trained_published_evaluated_and_gets_its_card(toy, tmp_path, monkeypatch):
+def test_a_new_family_is_trained_published_evaluated_and_gets_its_card(toy, tmp_path, monkeypatch, few_pairs):
     phantom = zoo.datasets.save(zoo.datasets.build_phantom(num_patients=20, seed=0), tmp_path / "phantom-64")
     recipe = tmp_path / "toy-phantom.yaml"
     recipe.write_text(RECIPE.format(folder=tmp_path))

@@ -31,8 +31,7 @@ def conditional_model(conditional_ddpm, tmp_path):
 def phantom(tmp_path_factory):
     """A phantom dataset built by the command line."""
     folder = tmp_path_factory.mktemp("data") / "phantom"
-    command = ["data", "phantom", "--num-patients", "20", "--output", str(folder)]
-    subprocess.run([sys.executable, "-c", "from zoo.cli import main; main()", *command], check=True)
+    assert run("data", "phantom", "--num-patients", 20, "--output", folder)[0] == 0
     return folder
 
 
@@ -154,7 +153,7 @@ def test_data(phantom):
     assert code == 2 and "--overwrite" in error
 
 
-def test_evaluate_card_and_compare(phantom, tmp_path):
+def test_evaluate_card_and_compare(phantom, tmp_path, few_pairs):
     from zoo.models import DCGANGenerator
     from zoo.pipelines import GANPipeline
 
@@ -238,11 +237,9 @@ def test_processes_share_the_work(conditional_model, tmp_path):
     assert files[0] == files[1] and len(files[0]) == 301
 
 
-def test_generate_from_the_hub(hub, model, tmp_path):
-    hub.api.create_repo("zoo/cli-dcgan")
-    hub.api.upload_folder(repo_id="zoo/cli-dcgan", folder_path=model)
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", "generate", "zoo/cli-dcgan", "-n", "1"]
-    command += ["--output", str(tmp_path / "out")]
-    done = subprocess.run(command, env=hub.env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_generate_from_the_hub(signed_in, model, tmp_path):
+    signed_in.api.create_repo("zoo/cli-dcgan")
+    signed_in.api.upload_folder(repo_id="zoo/cli-dcgan", folder_path=model)
+    code, _, error = run("generate", "zoo/cli-dcgan", "-n", 1, "--output", tmp_path / "out")
+    assert code == 0, error
     assert (tmp_path / "out" / "00000.png").exists()

@@ -113,8 +113,8 @@ def attempts(folder: Path, seeds: range) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_damage_is_told_in_one_line(tmp_path):
-    found = attempts(tmp_path, range(200))
-    assert min(found.count("done"), found.count("refused")) > 20  # neither is everything refused nor nothing
+    found = attempts(tmp_path, range(84))  # twelve a kind
+    assert min(found.count("done"), found.count("refused")) > 10  # neither is everything refused nor nothing
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ for name, own_code in NAMES.items():
         pipe = DiffusionPipeline.from_pretrained(SOURCE + name, **REVISION, **trust)
         pipe.set_progress_bar_config(disable=True)
         known = inspect.signature(pipe.__call__).parameters
-        few = {"num_inference_steps": 2} if "num_inference_steps" in known else {}
+        few = {name: 2 for name in ("num_inference_steps", "num_iterations") if name in known}
         image = pipe(batch_size=1, generator=torch.Generator().manual_seed(0), output_type="np", **few).images
         np.save(os.path.join(OUTPUT, name), image)
         report[name] = "loaded"

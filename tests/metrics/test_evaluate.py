@@ -217,7 +217,7 @@ def test_cost(report):
     assert torch.__version__ in cost["hardware"]
 
 
-def test_an_interrupted_evaluation_goes_on(data, model_dir, tmp_path):
+def test_an_interrupted_evaluation_goes_on(data, model_dir, tmp_path, few_pairs):
     class Interrupted(NoisePipeline):
         def __call__(self, *args, **options):
             if self.sampled >= 60:

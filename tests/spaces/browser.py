@@ -77,5 +77,5 @@ class Visitor:
     def shoot(self, name: str) -> None:
         """Keeps a picture of the page."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.wait_for_timeout(300)  # for what moves to come to rest
-        self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{name}.png", full_page=True)
+        path = SCREENSHOTS / f"{self.name}-{name}.png"
+        self.page.screenshot(path=path, full_page=True, animations="disabled")  # what moves is shown at rest

@@ -83,7 +83,7 @@ def test_no_file_is_served_that_was_not_given(site, kept):
 
 
 @pytest.mark.parametrize(
-    ("users", "seconds"), [(10, 10), pytest.param(50, 60, marks=pytest.mark.slow)], ids=["ten", "fifty"]
+    ("users", "seconds"), [(10, 4), pytest.param(50, 60, marks=pytest.mark.slow)], ids=["ten", "fifty"]
 )
 def test_many_users_at_once_beside_one_who_asks_for_a_thousand(site, monkeypatch, users, seconds):
     clients = [site.client(monkeypatch) for _ in range(users)]

@@ -55,6 +55,12 @@ def fresh_accelerate():
     GradientState._reset_state()
 
 
+@pytest.fixture(autouse=True)
+def quick(few_pairs, monkeypatch):
+    """A picture of the losses takes longer than a tiny training; `test_curves.py` draws one, and a whole study does."""
+    monkeypatch.setattr(common.run, "draw_curves", lambda log, picture: picture.write_bytes(b""))
+
+
 @pytest.fixture
 def stop_after_the_first_epoch(monkeypatch):
     """A context in which runs stop, as by Ctrl-C, when their first epoch is over."""

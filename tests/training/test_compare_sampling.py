@@ -6,9 +6,14 @@ import torch
 from diffusers import LCMScheduler
 
 import compare_sampling
-from common.sampling_curve import SAMPLERS, with_knees
+from common.sampling_curve import SAMPLERS, with_knees, write_curve
 from zoo.errors import ZooError
 from zoo.metrics.image_set import of_samples
+
+
+@pytest.fixture(autouse=True)
+def cheap_features(monkeypatch, coarse_pixels):
+    monkeypatch.setattr(compare_sampling, "EfficientNetLite0Extractor", coarse_pixels)
 
 
 @pytest.fixture
@@ -74,17 +79,18 @@ def test_what_does_not_fit_is_refused(model, few_images, options, words):
         compare_sampling.main([model, "--dataset", few_images, *options])
 
 
-def test_the_curve_has_every_scheduler_and_the_turbo_model(
-    model, few_images, conditional_ddpm, tmp_path, monkeypatch, coarse_pixels
-):
-    monkeypatch.setattr(compare_sampling, "EfficientNetLite0Extractor", coarse_pixels)
+def test_the_curve_has_every_scheduler_and_the_turbo_model(model, few_images, conditional_ddpm, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(compare_sampling, "write_curve", lambda rows, folder: written.append((len(rows), rows, folder)))
     conditional_ddpm.scheduler = LCMScheduler.from_config(conditional_ddpm.scheduler.config)
     conditional_ddpm.register_to_config(family="turbo")
     conditional_ddpm.save_pretrained(tmp_path / "turbo")
     options = ["--dataset", few_images, "--samples", "4", "--num_inference_steps", "2", "4"]
     curve = ["--turbo", str(tmp_path / "turbo"), "--curve", str(tmp_path / "curve")]
     compare_sampling.main([model, *options, *curve])
-    rows = list(csv.DictReader((tmp_path / "curve" / "curve.csv").open()))
+    assert [count for count, *_ in written] == list(range(1, 17))  # a point that fails leaves those before it
+    write_curve(*written[-1][1:])  # once, for a picture takes longer than a point
+    rows = list(csv.DictReader((tmp_path / "curve" / "curve.csv").read_text().splitlines()))
     found = [(row["sampler"], int(row["num_inference_steps"])) for row in rows]
     assert found == [*((name, steps) for name in SAMPLERS for steps in (2, 4)), *(("turbo", n) for n in (1, 2, 3, 4))]
     calls = {(row["sampler"], row["num_inference_steps"]): int(row["network_calls"]) for row in rows}

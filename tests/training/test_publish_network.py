@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -36,8 +37,10 @@ TRAINING = {
 CONDITIONS = {"slice_level": ["basal", "mid", "apical"], "pathology": ["NOR", "MINF", "DCM", "HCM", "RV"]}
 
 
-@pytest.fixture(params=["segmenter", "classifier", "view"])
-def published(request, tmp_path, monkeypatch):
+FAMILIES = ["segmenter", "classifier", "view"]
+
+
+def publish(family: str, folder: Path) -> Path:
     """A published folder, made from a run's."""
     torch.manual_seed(0)
     network = {
@@ -48,15 +51,20 @@ def published(request, tmp_path, monkeypatch):
             )
         ),
         "view": ViewNet(ViewNetConfig(NAMES, 32, block_out_channels=[8, 8], threshold=-1.5, pixel_spacing_mm=2.0)),
-    }[request.param]
-    source = tmp_path / "runs" / "tiny" / "pipeline"
+    }[family]
+    source = folder / "runs" / "tiny" / "pipeline"
     network.save_pretrained(source)
-    model = {"name": "tiny", "family": request.param}
+    model = {"name": "tiny", "family": family}
     (source / "metrics.json").write_text(json.dumps({"schema_version": 1, "model": model, "training": TRAINING}))
     (source / "recipe.yaml").write_text("name: tiny\n")
     (source.parent / "metrics.jsonl").write_text('{"step": 1, "loss": 0.5}\n')
-    publish_network.main([str(tmp_path / "runs" / "tiny"), "--output_dir", str(tmp_path / "model_cards")])
-    return tmp_path / "model_cards" / "tiny"
+    publish_network.main([str(folder / "runs" / "tiny"), "--output_dir", str(folder / "model_cards")])
+    return folder / "model_cards" / "tiny"
+
+
+@pytest.fixture(params=FAMILIES)
+def published(request, tmp_path):
+    return publish(request.param, tmp_path)
 
 
 def test_the_folder_is_whole_and_small(published, tmp_path):
@@ -76,31 +84,43 @@ def test_the_folder_is_whole_and_small(published, tmp_path):
     assert str(tmp_path) not in "".join(path.read_text() for path in published.glob("*.json"))
 
 
-def test_transformers_alone_reads_the_published_folder(published, tmp_path):
-    """The code of the folder, trusted by the user, in a process without the zoo."""
-    family = json.loads((published / "metrics.json").read_text())["model"]["family"]
-    size = getattr(load_judge(published).network.config, "sample_size", 64)
-    PIL.Image.fromarray((np.arange(size * size) % 256).astype(np.uint8).reshape(size, size)).save(tmp_path / "x.png")
-    task, auto = "image-classification", "AutoModelForImageClassification"
-    if family == "segmenter":
-        task, auto = "image-segmentation", "AutoModelForSemanticSegmentation"
-    code = (
-        f"import sys; sys.modules['zoo'] = None; import json; from transformers import {auto}, pipeline\n"
-        f"network = {auto}.from_pretrained({str(published)!r}, trust_remote_code=True)\n"
-        f"found = pipeline({task!r}, model={str(published)!r}, trust_remote_code=True)({str(tmp_path / 'x.png')!r})\n"
-        f"print(json.dumps([type(network).__name__, str(network.dtype), sorted(x['label'] for x in found)]))"
-    )
+ALONE = """
+import json, sys
+sys.modules["zoo"] = None
+import transformers
+
+for folder, picture, task, auto in json.loads(sys.argv[1]):
+    network = getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True)
+    found = transformers.pipeline(task, model=folder, trust_remote_code=True)(picture)
+    print(json.dumps([type(network).__name__, str(network.dtype), sorted(each["label"] for each in found)]))
+"""
+
+
+def test_transformers_alone_reads_the_published_folders(tmp_path):
+    """The code of the folders, trusted by the user, in a process without the zoo."""
+    judges, asked = {}, []
+    for family in FAMILIES:
+        judges[family] = load_judge(folder := publish(family, tmp_path / family)).network
+        size = getattr(judges[family].config, "sample_size", 64)
+        pixels = (np.arange(size * size) % 256).astype(np.uint8).reshape(size, size)
+        PIL.Image.fromarray(pixels).save(picture := tmp_path / f"{family}.png")
+        task, auto = "image-classification", "AutoModelForImageClassification"
+        if family == "segmenter":
+            task, auto = "image-segmentation", "AutoModelForSemanticSegmentation"
+        asked.append([str(folder), str(picture), task, auto])
+    command = [sys.executable, "-c", ALONE, json.dumps(asked)]
     env = os.environ | {"HF_HOME": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", env=env)
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", env=env)
     assert done.returncode == 0, done.stderr
-    name, dtype, labels = json.loads(done.stdout.splitlines()[-1])
-    assert (name, dtype) == (load_judge(published).network.__class__.__name__, "torch.float32")
     known = {
         "segmenter": ["background", "RV", "myocardium", "LV"],
         "classifier": sum(CONDITIONS.values(), []),
         "view": NAMES,
     }
-    assert labels and set(labels) <= set(known[family])
+    for family, line in zip(FAMILIES, done.stdout.splitlines()[-len(FAMILIES) :], strict=True):
+        name, dtype, labels = json.loads(line)
+        assert (name, dtype) == (type(judges[family]).__name__, "torch.float32")
+        assert labels and set(labels) <= set(known[family])
 
 
 def test_measured_by_the_command_line(published, tmp_path, phantom, monkeypatch, capsys):

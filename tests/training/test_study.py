@@ -12,9 +12,9 @@ from PIL import Image
 
 import study
 import zoo.datasets
+from common.curves import draw_curves
 from common.study_plan import STUDIES, narrow, recipe_of, systems_of
 from zoo.errors import ZooError
-from zoo.metrics import diversity
 from zoo.published.metrics_file import save
 
 DIFFUSION = """
@@ -52,13 +52,6 @@ dataset: outputs/data/acdc-64
 content_model: overridden
 num_iterations: 300
 """
-
-
-@pytest.fixture(autouse=True)
-def few_pairs(monkeypatch):
-    """1,000 pairs take a while."""
-    pairs = diversity.random_pairs
-    monkeypatch.setattr(diversity, "random_pairs", lambda ids, seed: pairs(ids, seed, 20))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +92,8 @@ def rows_of(text: str) -> dict[str, dict[str, str]]:
     return {line[0]: dict(zip(head, line, strict=True)) for line in body}
 
 
-def test_a_whole_study(typed, recipes, tiny, tmp_path):
+def test_a_whole_study(typed, recipes, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("common.run.draw_curves", draw_curves)
     output = tmp_path / "study_a"
     given = {"acdc": tiny}
     report = study.Study("a", 0.01, given, recipes=recipes, output=output).run()
@@ -228,6 +222,9 @@ def lesions(tmp_path):
 
 def test_study_c_has_its_judges_and_two_models_taken_together(typed, lesions, tmp_path, monkeypatch):
     monkeypatch.setattr("zoo.metrics.utility.study_c.EPOCHS", 1)
+    # Gradients in overlapping blocks take longest, and are tested beside `hog_features`
+    few = lambda images: images[:, :, ::8, ::8].float().flatten(1).numpy()  # noqa: E731
+    monkeypatch.setattr("zoo.metrics.utility.study_c.hog_features", few)
     monkeypatch.setattr("zoo.metrics.utility.study_c.GRID", {"C": [1.0], "kernel": ["linear"]})
     recipes = tmp_path / "study_c"
     recipes.mkdir()

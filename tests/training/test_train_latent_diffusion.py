@@ -14,9 +14,9 @@ from zoo.pipelines import LatentDiffusionPipeline
 
 
 @pytest.fixture
-def recipe(tmp_path, phantom):
+def recipe(tmp_path, few_images):
     def write(name: str) -> list[str]:
-        text = TINY.format(dataset=phantom, output_dir=tmp_path / "runs", name=name)
+        text = TINY.format(dataset=few_images, output_dir=tmp_path / "runs", name=name)
         path = tmp_path / f"{name}.yaml"
         path.write_text(f"{text}autoencoder: {save_autoencoder(tmp_path / 'first')}\naugmented_copies: 2\n")
         return ["--config", str(path)]

@@ -20,7 +20,7 @@ name: {name}
 sde: {{name: ve, sigma_min: 0.05, sigma_max: 20}}
 loss_weighting: image
 epochs: 2
-batch_size: 32
+batch_size: 16
 block_out_channels: [4, 4, 8]
 attention_levels: [2]
 attention_head_dim: 4
@@ -32,16 +32,16 @@ num_inference_steps: 3
 ema_decay: 0.9
 lr_scheduler: cosine
 evaluate_every: 1
-sample_every: 1
+sample_every: 2
 checkpoint_every: 1
 """
 
 
 @pytest.fixture
-def recipe(tmp_path, phantom):
+def recipe(tmp_path, few_images):
     def write(name: str) -> list[str]:
         path = tmp_path / f"{name}.yaml"
-        path.write_text(TINY.format(dataset=phantom, output_dir=tmp_path / "runs", name=name))
+        path.write_text(TINY.format(dataset=few_images, output_dir=tmp_path / "runs", name=name))
         return ["--config", str(path)]
 
     return write
