@@ -5,8 +5,8 @@
 Walls of real mid slices are made thicker and thinner with their own masks; a change that a heart cannot take is left
 out, for every level alike. It prints a Markdown table: the mean absolute difference between the wall of the new mask
 and the one that the segmenter sees in the edited image, in mm; the Dice of the new mask and the segmenter's labels,
-pooled; and KID of the edited images against all real mid slices, beside that of the images before. `edit_alpha_bar` of
-the pipeline's config takes what was chosen by it.
+pooled; and KID of the edited images against all real mid slices, beside that of the images before. Recipes and
+`publish.py` take what was chosen by it.
 """
 
 import argparse

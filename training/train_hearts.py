@@ -9,7 +9,9 @@ joins both with the model that draws label maps. Every key of the recipe can be 
 goes on, `--init_from MODEL` fine-tunes.
 """
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from common.recipe import AlgorithmType, Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
@@ -30,6 +32,7 @@ class HeartsRecipe(UNetRecipe):
     algorithm_type: AlgorithmType = "sde-dpmsolver++"
     num_inference_steps: PositiveInt = 20
     guidance_scale: NonNegativeFloat = 1.0
+    edit_alpha_bar: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of the signal, kept where an edit paints
 
     @property
     def sources(self) -> list[str]:
@@ -143,6 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
             default_anatomy_steps=drawer.config.default_steps,
             default_guidance=recipe.guidance_scale,
             anatomy_guidance=drawer.config.default_guidance,
+            edit_alpha_bar=recipe.edit_alpha_bar,
             pixel_spacing_mm=pixel_spacing(train_split),
         )
 

@@ -60,11 +60,11 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
     anatomy = f"anatomy: {runs}/maps/pipeline\n"
     train_hearts.main(write("coarse", anatomy))
     assert zoo.from_pretrained(runs / "coarse" / "pipeline").unet_2 is None
-    train_hearts.main(write("fine", f"{anatomy}coarse: {runs}/coarse/pipeline\n"))
+    train_hearts.main(write("fine", f"{anatomy}coarse: {runs}/coarse/pipeline\nedit_alpha_bar: 0.2\n"))
     pipe = zoo.from_pretrained(runs / "fine" / "pipeline")
     output = pipe(2, class_labels="HCM", wall_thickness_mm=pipe.quantities["wall_thickness_mm"]["max"])
     assert output.images[0].size == output.masks[0].size == (64, 64)
-    assert output.pixel_spacing_mm == 2.0
+    assert output.pixel_spacing_mm == 2.0 and pipe.config.edit_alpha_bar == 0.2
     training = json.loads((runs / "fine" / "pipeline" / "metrics.json").read_text())["training"]
     assert training["images_seen"] == 2 * 2 * 48  # both stages
 
