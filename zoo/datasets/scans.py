@@ -163,7 +163,8 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     if look.predict and look.segment is not None:
         for frame in frames:
             if frame.mask is None:
-                around = motion_center(list(volume.voxels)) if volume.num_frames > 1 else None
+                cine = volume.num_frames > 1
+                around = motion_center(list(volume.voxels), volume.spacing) if cine else None
                 found = segmented(frame.volume, look.percentiles, look.segment, around)
                 frame.mask, frame.predicted = found, True
     if look.phases:
@@ -184,7 +185,7 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
         if len(marked) > 1:
             masks = {index: labels[index] for index in marked}
         else:
-            around = motion_center(list(volume.voxels))
+            around = motion_center(list(volume.voxels), volume.spacing)
             masks = {i: segmented(volume.frame(i), look.percentiles, look.segment, around) for i in range(count)}
         sizes = {index: cavity_size(found) for index, found in masks.items()}
         if max(sizes.values()) > min(sizes.values()):
@@ -249,7 +250,8 @@ def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
     middle = ((height - 1) / 2, (width - 1) / 2)
     if look.center is None and look.spacing is None:  # all of the slice is kept
         return "image", middle
-    moving = motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None
+    voxels, spacing = [frame.volume.voxels for frame in frames], frames[0].volume.spacing
+    moving = motion_center(voxels, spacing) if len(frames) > 1 else None
     ways = {
         "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
         "segmenter": lambda: (
