@@ -66,6 +66,7 @@ from common.data import (
     class_names_of,
     pixel_spacing,
     split_of,
+    take_frequencies,
     to_network,
 )
 from common.errors import settings_of, told_in_one_line, try_out
@@ -138,6 +139,8 @@ def build_model(recipe: DiffusionRecipe, data: ImageTensors, class_names: dict[s
         return source.unet_2
     if source is not None:
         conditional = isinstance(source.unet, ConditionalUNet2DModel)
+        if conditional:
+            take_frequencies(source.unet, data.labels, class_names)
         return source.unet.unconditional_unet() if plain and conditional else source.unet
     channels, size = data.images.shape[-3:-1]
     width = {

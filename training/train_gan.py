@@ -26,6 +26,7 @@ from common.data import (
     class_names_of,
     pixel_spacing,
     split_of,
+    take_frequencies,
     to_network,
 )
 from common.diffaugment import diff_augment
@@ -69,6 +70,7 @@ class GANRecipe(Recipe):
     real_label: Share = 1.0  # 0.9 is one-sided label smoothing; of the non-saturating loss
     gradient_penalty: NonNegativeFloat = 0.0  # 10 in WGAN-GP
     discriminator_steps: PositiveInt = 1  # for one of the generator
+    discriminator_epochs: NonNegativeInt = 0  # first, of the discriminator alone: one that starts anew knows nothing
     auxiliary_weight: NonNegativeFloat = 1.0  # of the classes that an ACGAN's discriminator names
     information_weight: NonNegativeFloat = 1.0  # of the codes that an InfoGAN's discriminator recovers, the paper's λ
     diffaugment: list[Literal["color", "translation", "cutout"]] = []
@@ -105,6 +107,9 @@ def check_recipe(recipe: GANRecipe, source: str) -> tuple[type[ModelMixin], type
     if bool(recipe.conditions) != ("conditions" in inspect.signature(classes[0]).parameters):
         expected = "none" if recipe.conditions else "some"
         raise ZooError(f"{source}: key 'conditions' expects {expected} for family {recipe.family}")
+    if recipe.discriminator_epochs >= recipe.epochs:
+        found = f"{recipe.discriminator_epochs} of {recipe.epochs}"
+        raise ZooError(f"{source}: key 'discriminator_epochs' expects fewer than epochs, got {found}")
     if epochs := recipe.condition_epochs:
         if not recipe.conditions:
             raise ZooError(f"{source}: key 'condition_epochs' expects none without conditions, got {epochs}")
@@ -152,6 +157,7 @@ def build_networks(recipe: GANRecipe, classes, data: ImageTensors, class_names, 
     kept = Path(recipe.init_from).parent / "discriminator"
     if kept.is_dir():  # a published folder has none: its discriminator starts anew
         discriminator = classes[1].from_pretrained(kept)
+    take_frequencies(pipe.generator_model, data.labels, class_names)
     return pipe.generator_model, discriminator
 
 
@@ -211,11 +217,12 @@ def main(arguments: list[str] | None = None) -> None:
     generator, discriminator, g_optimizer, d_optimizer, loader = run.prepare(
         generator, discriminator, g_optimizer, d_optimizer, loader
     )
-    schedulers = [schedule_of(recipe, optimizer, loader) for optimizer in (g_optimizer, d_optimizer)]
+    g_scheduler = schedule_of(recipe, g_optimizer, loader, recipe.discriminator_epochs)
+    d_scheduler = schedule_of(recipe, d_optimizer, loader)
     ema = run.average_of(generator)
     extractor = EfficientNetLite0Extractor()
     real_features = extract(extractor, validation.images)
-    run.start(*schedulers)
+    run.start(g_scheduler, d_scheduler)
 
     def build_pipeline() -> GANPipeline:
         network = run.averaged(generator, ema).to(memory_format=torch.contiguous_format)
@@ -249,9 +256,10 @@ def main(arguments: list[str] | None = None) -> None:
         drawn = prior.draw(count * run.processes, run.draw.generator, run.device)  # of the global batch
         return tuple(run.draw.rows(lambda _, part=part: part, count) for part in drawn)
 
-    for _ in run.epochs():
+    for epoch in run.epochs():
         for batch in run.batches(loader):
-            trains_generator = run.progress.step % recipe.discriminator_steps == 0
+            due = run.progress.step % recipe.discriminator_steps == 0
+            trains_generator = due and epoch >= recipe.discriminator_epochs
             with run.accelerator.accumulate(generator, discriminator):
                 real = augment(to_network(batch["image"]), recipe, run.draw)  # (b, c, h, w) in [-1, 1]
                 labels = batch["labels"]
@@ -290,8 +298,9 @@ def main(arguments: list[str] | None = None) -> None:
                     run.update(generator, g_optimizer)
                     run.log(g_loss=g_loss)
             if run.accelerator.sync_gradients:
-                for scheduler in schedulers:
-                    scheduler.step()
+                d_scheduler.step()
+                if epoch >= recipe.discriminator_epochs:
+                    g_scheduler.step()
                 if trains_generator:
                     ema.step(run.accelerator.unwrap_model(generator).parameters())
         run.end_epoch(build_pipeline, evaluate, decide="validation_kid")

@@ -207,7 +207,20 @@ def test_without_masks_the_heart_is_found_by_its_motion(acdc):
 
 
 def test_motion_center_of_a_still_heart_is_unknown():
-    assert motion_center([np.ones((2, 9, 9))] * 3) is None
+    assert motion_center([np.ones((2, 9, 9))] * 3, (1.5, 1.5)) is None
+    still = np.random.default_rng(0).random((2, 9, 9))
+    assert motion_center([still] * 3, (1.5, 1.5)) is None
+
+
+def test_what_moves_far_from_the_middle_does_not_hide_the_heart():
+    y, x = np.indices((120, 140))
+    still = np.random.default_rng(0).random((1, 120, 140))
+    frames = []
+    for phase, radius in enumerate((14, 9, 14)):
+        heart = np.hypot(y - 50, x - 80) < radius
+        arm = np.hypot(y - 5, x - 5 - 6 * phase) < 4
+        frames.append(still + 3 * heart + 50 * arm)
+    assert np.hypot(*np.subtract(motion_center(frames, (2.0, 2.0)), (50, 80))) < 3
 
 
 def test_base_is_where_the_heart_is_larger():

@@ -78,12 +78,79 @@ def test_a_table_of_patients(volumes, tmp_path):
         ("patient,ed\np1,0\n", "p1: ed is '0'; expected a frame number from 1"),
         ("patient,a,a\np1,2,3\n", "has the column a twice"),
         ("patient,a\np1,2,3\n", "line 2 has more values than the header"),
+        ("PK\3\4 sheet", "is an Excel workbook; expected a table saved as CSV"),
     ],
 )
 def test_bad_tables(tmp_path, text, message):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(ZooError, match=message):
         read_labels(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "patient;pathology;town\r\np1;HCM;Würzburg\r\n".encode("cp1252"),  # as Excel saves a CSV
+        "sep=;\r\npatient;pathology;town\r\np1;HCM;Würzburg\r\n".encode("utf-8-sig"),
+        '"patient" , "pathology", "town"\n" p1 ", "HCM ", "Würzburg"\n'.encode(),
+        "patient\tpathology\ttown\rp1\tHCM\tWürzburg\r".encode(),
+        "patient,pathology,town,,\n\np1,HCM,Würzburg,,\n,,,,\n".encode(),
+    ],
+)
+def test_tables_of_any_program(tmp_path, content):
+    (tmp_path / "x.csv").write_bytes(content)
+    found, of_files = read_labels(tmp_path / "x.csv")
+    assert not of_files and list(found) == ["p1"]
+    assert (found["p1"].pathology, found["p1"].columns) == ("HCM", {"town": "Würzburg"})
+
+
+def test_a_table_divides_and_its_frames_are_the_ones_taken(volumes, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("patient,Split\n" + "".join(f"p{i},{['Training', 'val', 'test'][i % 3]}\n" for i in range(10)))
+    built = build(volumes, labels=table)
+    assert set(built.dataset["test"]["patient_id"]) == {"p2", "p5", "p8"}
+    assert set(built.dataset["validation"]["patient_id"]) == {"p1", "p4", "p7"}
+    assert built.info["report"]["rules"]["split"] == "the table labels.csv"
+    assert "class" not in built.info["report"]["rules"]
+    table.write_text("patient,split\n" + "".join(f"p{i},{'train' if i else ''}\n" for i in range(10)))
+    with pytest.raises(ZooError, match="says no split of p0.nii.gz; expected train, validation or test of all"):
+        build(volumes, labels=table)
+    table.write_text("patient,split\np1,2\n")
+    with pytest.raises(ZooError, match="p1: split is '2'; expected train, validation or test"):
+        read_labels(table)
+    table.write_text("patient,mask\n" + "".join(f"p{i},1\n" for i in range(10)))
+    with pytest.raises(ZooError, match="column 'mask' has the name of one of the dataset's own; expected another"):
+        build(volumes, labels=table)
+    pictures, masks = cine()
+    write_nifti(tmp_path / "cine" / "p1.nii.gz", pictures)
+    table.write_text("patient,frame\np1,2\np1,4\n")
+    assert {row["frame"] for row in every(build(tmp_path / "cine", labels=table))} == {2, 4}
+
+
+def test_a_table_may_not_contradict_folders(tmp_path):
+    for split, number in (("train", 1), ("val", 2), ("test", 3)):
+        write_nifti(tmp_path / "in" / split / f"p{number}" / "a.nii", picture_of(heart(), seed=number))
+    (tmp_path / "x.csv").write_text("patient,split\np1,train\np2,val\np3,train\n")
+    with pytest.raises(ZooError, match="test/p3/a.nii is in split train; its folder says test"):
+        build(tmp_path / "in", labels=tmp_path / "x.csv")
+
+
+def test_names_that_differ_by_case_alone_are_refused(tmp_path):
+    for number, name in enumerate(("train/p1", "val/p2", "test/P1")):
+        write_nifti(tmp_path / name / f"{number}.nii", picture_of(heart(), seed=number))
+    with pytest.raises(ZooError, match="may be of one patient or of two, by names P1 and p1; expected one spelling"):
+        build(tmp_path)
+
+
+@pytest.mark.parametrize("values", [np.array([0, 0.99999, 2.0001, 2.9999]), np.array([0, 100, 200, 300]) * 0.01])
+def test_labels_that_were_scaled_or_rounded_are_whole(tmp_path, values):
+    write_nifti(tmp_path / "p1" / "a.nii", picture_of(heart(), seed=0))
+    write_nifti(tmp_path / "p1" / "a_gt.nii", values[heart()].astype(np.float32))
+    found = images(build(tmp_path, size=36).dataset["train"], "mask")
+    assert np.bincount(found.ravel()).tolist() == np.bincount(heart()[2:38].ravel()).tolist()
+    write_nifti(tmp_path / "p1" / "a_gt.nii", heart() * np.float32(0.9))  # smoothed: which label it was is unknown
+    with pytest.raises(ZooError, match="has values that are no labels; expected whole numbers from 0 to 255"):
+        build(tmp_path)
 
 
 def test_a_table_with_a_mark(tmp_path):

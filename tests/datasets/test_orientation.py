@@ -152,6 +152,16 @@ def test_forms_and_units_of_the_header(tmp_path):
         header(sform=lps * 1000, zooms=(1500, 1500, 8000))
 
 
+@pytest.mark.parametrize("stack", [0, 1, 2])
+def test_slices_are_found_by_their_distance_where_no_axes_are_given(stack):
+    voxels = np.random.default_rng(0).integers(0, 1000, (9, 8, 3))
+    stored = np.moveaxis(voxels, 2, stack)
+    found = to_patient(stored, None, np.insert([1.5, 1.25], stack, 8), "a.nii")
+    # A rotation of the array: slices run backwards where their axis stands between the others
+    np.testing.assert_array_equal(found.voxels, voxels[..., :: -1 if stack == 1 else 1].T)
+    assert found.spacing == (1.25, 1.5) and found.thickness == 8 and "orientation unknown" in found.notes[0]
+
+
 def test_a_file_of_two_and_one_without_orientation(tmp_path):
     voxels = np.random.default_rng(0).integers(0, 1000, (9, 8, 3)).astype(np.int16)
     for kind, ending in (

@@ -112,6 +112,21 @@ def test_metaimage_and_nrrd_lie_as_their_nifti_does(tmp_path, ending):
     assert build(tmp_path.parent / f"{ending}.zip").dataset["train"].num_rows == 3
 
 
+def test_what_a_metaimage_leaves_out_is_said(tmp_path):
+    pytest.importorskip("SimpleITK")
+    voxels = np.random.default_rng(0).integers(0, 900, (9, 8, 3)).astype("<i2")
+    (tmp_path / "a.raw").write_bytes(voxels.tobytes("F"))
+    header = "ObjectType = Image\nNDims = 3\nDimSize = 9 8 3\nElementType = MET_SHORT\n"
+    for name in ("a.raw", "A.RAW"):  # as Windows takes it
+        (tmp_path / "a.mhd").write_text(f"{header}ElementSpacing = 1.25 1.5 8\nElementDataFile = {name}\n")
+        found = read_itk(tmp_path / "a.mhd", files={"a.raw": tmp_path / "a.raw"})
+        np.testing.assert_array_equal(found.voxels, voxels.T)
+        assert found.spacing == (1.5, 1.25) and not any("no spacing" in note for note in found.notes)
+    (tmp_path / "a.mhd").write_text(f"{header}ElementDataFile = a.raw\n")
+    found = read_itk(tmp_path / "a.mhd")
+    assert found.spacing == (1, 1) and found.notes[0] == "its header gives no spacing: 1 mm is put down"
+
+
 def test_a_header_names_no_file_outside_its_folder():
     for name in (b"../secret.raw", b"/etc/passwd", b"LIST", b"a/b.raw", b"%03d.raw", b".hidden", b"c:\\x.raw"):
         with pytest.raises(ZooError, match="expected one file in its own folder"):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from diffusers import UNet2DModel
 
 import zoo
 from zoo.errors import ZooError
@@ -74,6 +75,19 @@ def test_damaged_folders(folder, damage, message):
         zoo.from_pretrained(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def test_a_configuration_that_diffusers_stumbles_on_is_told_in_one_line(tmp_path):
+    blocks = {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"], "block_out_channels": [4]}
+    UNet2DModel(8, 1, 1, **blocks, norm_num_groups=2, attention_head_dim=2).save_pretrained(tmp_path / "unet")
+    index = {"_class_name": "UnconditionalDDPMPipeline", "unet": ["diffusers", "UNet2DModel"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    config = tmp_path / "unet" / "config.json"
+    emptied = {"block_out_channels": [], "down_block_types": [], "up_block_types": []}
+    config.write_text(json.dumps(json.loads(config.read_text()) | emptied))
+    with pytest.raises(ZooError, match="unet: cannot be loaded: ") as caught:
+        zoo.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["nowhere", "./no/where", "/no/such/folder", "a/b/c"])

@@ -11,6 +11,7 @@ from common.data import (
     class_frequencies,
     class_names_of,
     pixel_spacing,
+    take_frequencies,
     to_network,
 )
 from zoo.errors import ZooError
@@ -33,6 +34,17 @@ def test_images_and_labels_are_the_rows(train):
     assert item["image"].dtype == torch.uint8
     assert item["labels"].tolist() == [train[3]["pathology"], train[3]["phase"]]
     assert pixel_spacing(train) == 2.0
+
+
+def test_a_condition_that_is_open_in_all_images_keeps_its_frequencies(acgan):
+    network, names = acgan.generator_model, acgan.class_names
+    take_frequencies(network, torch.tensor([[0, 2], [1, 2], [0, 2], [0, 2]]), names)  # three are NOR; phase is open
+    assert network.config.class_frequencies == {"pathology": [0.75, 0.25], "phase": [0.5, 0.5]}
+    take_frequencies(network, torch.tensor([[1, 0]]), names)
+    assert network.config.class_frequencies == {"pathology": [0.0, 1.0], "phase": [1.0, 0.0]}
+    before = network.config
+    take_frequencies(network, torch.empty(3, 0), {})
+    assert network.config == before
 
 
 def test_a_validation_set_too_small_for_its_figure_is_refused(train):

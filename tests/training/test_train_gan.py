@@ -166,6 +166,32 @@ def test_an_acgan_goes_on_with_patients_whose_pathology_is_unknown(recipe, tmp_p
         train_gan.main([*recipe("other"), *settings, "--init_from", source, "--conditions", "[phase]"])
 
 
+def test_a_new_discriminator_learns_alone_before_it_moves_a_published_generator(
+    recipe, tmp_path, few_images, stop_after_the_first_epoch
+):
+    names = {"pathology": ["NOR", "MINF", "DCM", "HCM", "RV"]}
+    frequencies = {"pathology": [0.2] * 5}
+    generator = zoo.models.ACGANGenerator(["pathology"], names, frequencies, 64, latent_dim=8, base_channels=4)
+    zoo.pipelines.GANPipeline(generator.eval(), "acgan").save_pretrained(tmp_path / "published")
+    settings = [*recipe("tuned"), "--family", "acgan", "--conditions", "[pathology]", "--dataset", few_images]
+    settings += ["--init_from", str(tmp_path / "published"), "--discriminator_epochs", "1"]
+    with stop_after_the_first_epoch():
+        train_gan.main(settings)
+    weights = tmp_path / "runs" / "tuned" / "checkpoints" / "last" / "model.safetensors"
+    before = dict(generator.named_parameters())
+    after = load_file(weights)
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    train_gan.main([*settings, "--resume"])
+    after = load_file(weights)
+    assert not any(torch.equal(after[key], value) for key, value in before.items() if value.ndim > 1)
+    # Samples are of one's own patients' classes
+    shares = zoo.from_pretrained(tmp_path / "runs/tuned/pipeline").generator_model.config.class_frequencies["pathology"]
+    own = zoo.datasets.load(few_images).dataset["train"]["pathology"]
+    assert shares == pytest.approx([own[:].count(index) / len(own) for index in range(5)])
+    with pytest.raises(ZooError, match="'discriminator_epochs' expects fewer than epochs, got 2 of 2"):
+        train_gan.main([*settings, "--discriminator_epochs", "2"])
+
+
 def test_a_model_of_another_kind_is_no_start(recipe, tmp_path, infogan):
     infogan.save_pretrained(tmp_path / "infogan")
     source = ["--init_from", str(tmp_path / "infogan")]

@@ -101,6 +101,16 @@ def class_frequencies(labels: torch.Tensor, class_names: dict[str, list[str]]) -
     return shares
 
 
+def take_frequencies(network, labels: torch.Tensor, class_names: dict[str, list[str]]) -> None:
+    """Tells a network that goes on with other images how often their classes are: samples are drawn as often, in place.
+
+    A condition that all of them leave open keeps what it had; `labels` as in `ImageTensors`.
+    """
+    found = {name: shares for name, shares in class_frequencies(labels, class_names).items() if any(shares)}
+    if found:
+        network.register_to_config(class_frequencies=network.config.class_frequencies | found)
+
+
 def pixel_spacing(split) -> float | None:
     """Side of a pixel in millimetres, or `None` where the dataset does not know it."""
     return float(split[0]["pixel_spacing"][0]) if "pixel_spacing" in split.column_names else None

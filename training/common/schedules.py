@@ -65,13 +65,16 @@ def build_scheduler(
     return get_scheduler(name, optimizer, num_warmup_steps=warmup_steps, num_training_steps=num_steps)
 
 
-def schedule_of(recipe, optimizer: torch.optim.Optimizer, loader) -> LRScheduler:
-    """`build_scheduler` with the keys of a recipe and the steps of a loader, both as the run has prepared them."""
+def schedule_of(recipe, optimizer: torch.optim.Optimizer, loader, first_epoch: int = 0) -> LRScheduler:
+    """`build_scheduler` with the keys of a recipe and the steps of a loader, both as the run has prepared them.
+
+    It is stepped from `first_epoch` on.
+    """
     steps_per_epoch = math.ceil(len(loader) / recipe.gradient_accumulation_steps)
     return build_scheduler(
         recipe.lr_scheduler,
         optimizer,
-        steps_per_epoch * recipe.epochs,
+        steps_per_epoch * (recipe.epochs - first_epoch),
         warmup_steps=recipe.lr_warmup_steps,
         final_learning_rate=recipe.lr_final,
         steps_per_epoch=steps_per_epoch,

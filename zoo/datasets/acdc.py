@@ -168,13 +168,13 @@ def read_patient(folder, wanted: Wanted) -> Patient | None:
 
     hashes = set().union(*(volume.content_hashes() for volume in frames.values()))
     look = Look(preset.size, preset.spacing, preset.percentiles)
-    center = None
+    spacing, center = frames[info.ed].spacing, None
     if how == "motion":
-        center = motion_center([volume.voxels for volume in (cine or frames).values()])
+        center = motion_center([volume.voxels for volume in (cine or frames).values()], spacing)
     elif how == "masks" and has_masks:
         center = mask_center(masks.values())
     elif how == "segmenter":
-        around = motion_center([volume.voxels for volume in frames.values()])
+        around = motion_center([volume.voxels for volume in frames.values()], spacing)
         seen = [segmented(volume, look.percentiles, wanted.segment, around) for volume in frames.values()]
         center = mask_center(seen) if any(mask.any() for mask in seen) else None
     if center is None:

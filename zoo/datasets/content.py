@@ -71,11 +71,17 @@ def head_of(path, count: int = 1024) -> bytes:
 
 
 def read_text(path) -> str:
-    """A text file in UTF-8 or UTF-16, with or without a byte-order mark; bytes that are neither become `\ufffd`."""
+    """A text file in UTF-8 or UTF-16, with or without a byte-order mark, else in Windows' code page 1252.
+
+    Bytes that are none of them become `\ufffd`.
+    """
     data = read_bytes(path, 64 * 2**20)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
-    return data.decode("utf-8-sig", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # as Excel writes a CSV
+        return data.decode("cp1252", errors="replace")
 
 
 def _size(count: int) -> str:

@@ -177,7 +177,8 @@ def to_volume(
     if len(counts) > 1:
         raise ZooError(f"{name}: {counts[0]} to {counts[-1]} images at one place; expected as many at each")
     if not located and len(items) > 1:
-        notes.append("images have no position in space: ordered by InstanceNumber")
+        by = "InstanceNumber" if len(where) > 1 else "the names of their files"
+        notes.append(f"images have no position in space: ordered by {by}")
     if counts[0] > 1:
         key = _time_key(at, name)
         notes.append(f"{counts[0]} frames at {len(at)} places, ordered by {key}")

@@ -16,12 +16,14 @@ from zoo.datasets.nifti import read_nifti
 from zoo.datasets.placement import CENTERS, Segmenter
 from zoo.datasets.presets import PRESETS
 from zoo.datasets.scans import Look, Scan
-from zoo.datasets.schema import PHASES
+from zoo.datasets.schema import CARDIAC_FEATURES, PHASES
 from zoo.datasets.sources import find_files, open_source
 from zoo.datasets.tables import labels_for, read_labels
 from zoo.datasets.volumes import build_volumes, with_preset
 from zoo.errors import ZooError
 
+# Columns that a table may not name, since others come of the images themselves
+OWN = {*CARDIAC_FEATURES, "label", "predicted"} - {"height", "weight"}
 LAYOUT = "pictures (.png, .jpg, …), volumes (.nii, .nii.gz, .mha, .nrrd) or DICOM series (.dcm), one kind only"
 
 
@@ -279,7 +281,12 @@ def _add_labels(scans: list[Scan], path, rules: dict[str, str], skip_bad: bool) 
             skipped.append({"item": scan.name, "reason": f"{Path(path).name} has no line for it"})
             continue
         used.add(id(entry))
+        if entry.split and scan.split not in (None, entry.split):
+            raise ZooError(f"{path}: {scan.name} is in split {entry.split}; its folder says {scan.split}")
+        scan.split = entry.split or scan.split
         scan.pathology = entry.pathology or scan.pathology
+        if own := sorted(OWN & set(entry.columns)):
+            raise ZooError(f"{path}: column {own[0]!r} has the name of one of the dataset's own; expected another")
         scan.columns |= entry.columns
         if entry.phases and scan.frame is not None:
             scan.phase = entry.phases.get(scan.frame, scan.phase)
@@ -289,5 +296,12 @@ def _add_labels(scans: list[Scan], path, rules: dict[str, str], skip_bad: bool) 
     if not used:
         example = scans[0].name if of_files else scans[0].patient
         raise ZooError(f"{path}: names none of the scans; expected lines such as of {example}")
-    rules["class"] = f"the table {Path(path).name}"
+    said = f"the table {Path(path).name}"
+    if any(scan.pathology for scan in scans):
+        rules["class"] = said
+    if any(entry.split for entry in table.values()):
+        rules["split"] = said
+        left_out = {item["item"] for item in skipped}
+        if lost := next((scan.name for scan in scans if scan.split is None and scan.name not in left_out), None):
+            raise ZooError(f"{path}: says no split of {lost}; expected train, validation or test of all")
     return skipped

@@ -39,7 +39,8 @@ def read_itk(
         copy = Path(folder) / f"image{PurePosixPath(path.name).suffix.lower()}"
         copy.write_bytes(read_bytes(path, limit))
         if beside is not None:
-            found = {PurePosixPath(name).name: other for name, other in (files or {}).items()}.get(beside)
+            others = {PurePosixPath(name).name.lower(): other for name, other in (files or {}).items()}
+            found = others.get(beside.lower())  # Windows does not mind the case
             if found is None and (path.parent / beside).is_file():
                 found = path.parent / beside
             if found is None:
@@ -70,8 +71,12 @@ def read_itk(
     matrix[:axes, 3] = TO_RAS[:axes] * image.GetOrigin()[:axes]
     if not ((spacing > 0) & np.isfinite(spacing)).all() or not np.isfinite(matrix).all():
         raise ZooError(f"{path}: spacing {spacing.tolist()}; expected positive mm")
+    notes = []
+    if not re.search(rb"ElementSpacing|ElementSize|spacings:|space directions:", head):
+        notes.append("its header gives no spacing: 1 mm is put down")
     oriented = re.search(rb"TransformMatrix|Orientation|Rotation|space directions", head)
-    return to_patient(voxels if voxels.ndim > 2 else voxels[..., None], matrix if oriented else None, spacing, path)
+    voxels = voxels if voxels.ndim > 2 else voxels[..., None]
+    return to_patient(voxels, matrix if oriented else None, spacing, path, notes)
 
 
 def data_file(head: bytes, path) -> str | None:

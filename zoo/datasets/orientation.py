@@ -30,8 +30,8 @@ def to_patient(
 
     Args:
         voxels: `(i, j, k)` or `(i, j, k, frames)`, as the file stores them.
-        affine: `(4, 4)`, the indices `(i, j, k)` to mm to the right, front and head; `None` leaves the array as it is,
-            the first axis along the columns.
+        affine: `(4, 4)`, the indices `(i, j, k)` to mm to the right, front and head; `None` leaves slices as they are
+            stored, their first axis along the columns.
         spacing: Of the three axes in mm.
         path: For the error message.
         notes: What is already to be said of the file.
@@ -44,12 +44,13 @@ def to_patient(
     if not ((spacing >= MIN_SIDE) & (spacing <= MAX_SIDE)).all():
         sides = " x ".join(f"{side:g}" for side in spacing)
         raise ZooError(f"{path}: voxels of {sides} mm; expected {MIN_SIDE:g} to {MAX_SIDE:g} mm a side")
+    stack = stack_axis(spacing, voxels.shape) if stack is None else stack
     if affine is None:
-        order, flips = [0, 1, 2], [False] * 3
+        order, flips = [axis for axis in range(3) if axis != stack] + [stack], [False, False, stack == 1]  # no mirror
         notes.append("orientation unknown: shown as it is stored, without a flip")
     else:
         affine = np.asarray(affine, dtype=float)
-        order, flips = turn(affine, stack_axis(spacing, voxels.shape) if stack is None else stack, path)
+        order, flips = turn(affine, stack, path)
     turned = voxels.transpose(*order, *range(3, voxels.ndim))
     turned = turned[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     thickness = float(spacing[order[2]])

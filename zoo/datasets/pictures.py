@@ -22,7 +22,7 @@ def read_pages(path, channels: int, limit: int | None = None) -> list[Image.Imag
     """Reads all pages of a picture as 8-bit grey (1 channel) or RGB (3); most files have one.
 
     Pages of more than 8 bits a pixel, however few of them are used, are scaled from the least to the largest value of
-    the file.
+    the file. Transparency plays no part: colours are taken as they are stored.
 
     Raises:
         ZooError: If it cannot be read, or its pages differ in size.

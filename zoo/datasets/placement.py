@@ -19,8 +19,8 @@ CENTERS = tuple(HOW)  # the best first
 # spacing in mm to uint8 `(n, height, width)` of 0 to 3, or of 0 alone where no heart is seen
 Segmenter = Callable[[np.ndarray, tuple[float, float]], np.ndarray]
 
-
 FIELD = 200.0  # mm
+REACH = 100.0  # mm from the middle of an image, within which hearts lie
 
 
 def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
@@ -28,21 +28,27 @@ def mask_center(masks: Collection[np.ndarray]) -> tuple[float, float]:
     return ndimage.center_of_mass(sum((mask > 0).sum(axis=0) for mask in masks))
 
 
-def motion_center(frames: list[np.ndarray]) -> tuple[float, float] | None:
+def motion_center(frames: list[np.ndarray], spacing: tuple[float, float]) -> tuple[float, float] | None:
     """Where the image moves most, the heart: the centroid of the 5 % of pixels that vary most over time.
 
-    On ACDC's ED and ES frames alone it lies about 11 mm from the masks' centroid (median), the image centre 25 mm.
+    What moves more than `REACH` from the middle is fat or an arm. On ED and ES of ACDC's training and validation
+    patients it lies 11 mm from the masks' centroid (median; at most 36), the image centre 24 mm (at most 90).
 
     Args:
         frames: Volumes `(slices, height, width)` of one heartbeat.
+        spacing: Of rows and columns in mm.
 
     Returns:
         Row and column, or `None` if nothing moves.
     """
-    motion = np.stack(frames).astype(np.float32).std(axis=0).mean(axis=0)
+    stack = np.stack(frames).astype(np.float32)
+    motion = (stack.std(axis=0) * (np.ptp(stack, axis=0) > 0)).mean(axis=0)  # what is still is so without rounding
+    rows, columns = (
+        (np.arange(side) - (side - 1) / 2) * step for side, step in zip(motion.shape, spacing, strict=True)
+    )
+    motion = ndimage.gaussian_filter(motion, 5) * (np.hypot(rows[:, None], columns) <= REACH)
     if motion.max() == 0:
         return None
-    motion = ndimage.gaussian_filter(motion, 5)
     return ndimage.center_of_mass(motion * (motion >= np.quantile(motion, 0.95)))
 
 

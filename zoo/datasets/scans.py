@@ -13,6 +13,7 @@ from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 PERCENTILES = (0.5, 99.5)
+ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 
 
 @dataclass
@@ -155,13 +156,15 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     if volume.num_frames == 1:
         frames = [Frame(scan, volume.frame(0), None if labels is None else labels[0], scan.frame, scan.phase)]
         if scan.phases:
-            frames[0].number, frames[0].phase = next(iter(scan.phases.items()))
+            frames[0].number, phase = next(iter(scan.phases.items()))
+            frames[0].phase = phase or scan.phase
     else:
         frames = _frames_of_cine(scan, volume, labels, look)
     if look.predict and look.segment is not None:
         for frame in frames:
             if frame.mask is None:
-                around = motion_center(list(volume.voxels)) if volume.num_frames > 1 else None
+                cine = volume.num_frames > 1
+                around = motion_center(list(volume.voxels), volume.spacing) if cine else None
                 found = segmented(frame.volume, look.percentiles, look.segment, around)
                 frame.mask, frame.predicted = found, True
     if look.phases:
@@ -182,7 +185,7 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
         if len(marked) > 1:
             masks = {index: labels[index] for index in marked}
         else:
-            around = motion_center(list(volume.voxels))
+            around = motion_center(list(volume.voxels), volume.spacing)
             masks = {i: segmented(volume.frame(i), look.percentiles, look.segment, around) for i in range(count)}
         sizes = {index: cavity_size(found) for index, found in masks.items()}
         if max(sizes.values()) > min(sizes.values()):
@@ -225,9 +228,10 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
         raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
     voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
     values = np.unique(voxels)
-    if not np.isin(values, range(256)).all():
+    whole = np.round(values)
+    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
         raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
-    labels = voxels.astype(np.uint8)
+    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
     if set(values.tolist()) == {0, 255}:
         labels = labels // 255
     if mask_labels is not None:
@@ -246,7 +250,8 @@ def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
     middle = ((height - 1) / 2, (width - 1) / 2)
     if look.center is None and look.spacing is None:  # all of the slice is kept
         return "image", middle
-    moving = motion_center([frame.volume.voxels for frame in frames]) if len(frames) > 1 else None
+    voxels, spacing = [frame.volume.voxels for frame in frames], frames[0].volume.spacing
+    moving = motion_center(voxels, spacing) if len(frames) > 1 else None
     ways = {
         "masks": lambda: _of_masks([frame.mask for frame in frames if frame.mask is not None]),
         "segmenter": lambda: (

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zoo.datasets.content import read_text
 from zoo.datasets.kinds import stem_of
+from zoo.datasets.layouts import SPLIT_WORDS
 from zoo.datasets.schema import PHASES
 from zoo.errors import ZooError
 
@@ -21,6 +23,7 @@ class Labels:
     """What a table says of one patient or file."""
 
     pathology: str | None = None
+    split: str | None = None
     phase: str | None = None
     phases: dict[int, str] = field(default_factory=dict)
     columns: dict = field(default_factory=dict)
@@ -28,6 +31,8 @@ class Labels:
 
 def read_csv(path, needed: tuple[str, ...] = (), expected: str = "a table with a header") -> list[dict[str, str]]:
     """The lines of a table with a header, separated by commas, semicolons or tabs; spaces around values are dropped.
+
+    Excel's first line, `sep=;`, is none of the table.
 
     Args:
         path: A `pathlib.Path` or `zipfile.Path`, in UTF-8 or UTF-16, with or without a mark.
@@ -40,9 +45,12 @@ def read_csv(path, needed: tuple[str, ...] = (), expected: str = "a table with a
     if not path.is_file():
         raise ZooError(f"{path}: not found; expected {expected}")
     text = read_text(path).lstrip("\r\n")
+    if text.startswith("PK\3\4"):
+        raise ZooError(f"{path}: is an Excel workbook; expected a table saved as CSV")
+    text = re.sub(r"\Asep=.[\r\n]+", "", text, flags=re.IGNORECASE)
     header = text.splitlines()[0] if text.strip() else ""
     separator = max(",;\t", key=header.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         names = [str(name).strip() for name in reader.fieldnames or ()]
         if missing := [name for name in needed if name not in names]:
@@ -61,9 +69,9 @@ def read_csv(path, needed: tuple[str, ...] = (), expected: str = "a table with a
 
 
 def read_labels(path: str | Path) -> tuple[dict[str, Labels], bool]:
-    """A table of labels: a column of patients or of files; pathology; `phase` and `frame`, or `ED` and `ES`; others.
+    """A table of labels: patients or files; pathology; split; `phase` and `frame`, or `ED` and `ES`; any others.
 
-    Frames count from 1. Several lines of a patient name several frames.
+    Frames count from 1, and those that are named are the ones taken. Several lines of a patient name several frames.
 
     Returns:
         Labels by patient or file, and whether the keys are files.
@@ -92,16 +100,21 @@ def read_labels(path: str | Path) -> tuple[dict[str, Labels], bool]:
         for column, label in FRAMES.items():
             if line.get(names.get(column, ""), ""):
                 entry.phases[_frame(line[names[column]], names[column], name, path)] = label
-        if number and phase:
-            entry.phases[_frame(number, "frame", name, path)] = phase
+        if number:
+            entry.phases[_frame(number, "frame", name, path)] = phase or None
         elif phase:
             entry.phase = phase
-        used = {key, group, *(names.get(word) for word in ("frame", "phase", *FRAMES))}
+        if split := line.get(names.get("split", ""), ""):
+            if split.lower() not in SPLIT_WORDS:
+                raise ZooError(f"{path}: {name}: split is {split!r}; expected train, validation or test")
+            entry.split = SPLIT_WORDS[split.lower()]
+        used = {key, group, *(names.get(word) for word in ("split", "frame", "phase", *FRAMES))}
         entry.columns = {
             column.lower(): _value(value) for column, value in line.items() if column not in used and column
         }
         if (other := found.get(name)) is not None:
-            if of_files or other.pathology != entry.pathology or not entry.phases or other.phase or entry.phase:
+            same = (other.pathology, other.split) == (entry.pathology, entry.split)
+            if of_files or not same or not entry.phases or other.phase or entry.phase:
                 raise ZooError(f"{path}: {name} is named twice; expected one line, or lines of its frames")
             other.phases |= entry.phases
         else:

@@ -54,6 +54,12 @@ def build_volumes(
     patients = defaultdict(list)
     for scan in scans:
         patients[scan.patient].append(scan)
+    spellings = defaultdict(set)
+    for name in patients:
+        spellings[name.casefold()].add(name)
+    if alike := next((sorted(names) for names in spellings.values() if len(names) > 1), None):
+        where, told = " and ".join(patients[name][0].name for name in alike), " and ".join(alike)
+        raise ZooError(f"{where}: may be of one patient or of two, by names {told}; expected one spelling")
     official = {name: _one(members, "split", name) for name, members in patients.items()}
     labels = {name: name_of.get(_one(members, "pathology", name)) for name, members in patients.items()}
     items = {(members[0].name if len(members) == 1 else name): members for name, members in patients.items()}
