@@ -26,8 +26,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--width", type=int, default=32, help="channels of the finest of three resolutions")
     parser.add_argument("--peers", default="outputs/bench/venv/bin/python", help="python of the peers' environment")
-    parser.add_argument("--lucidrains_width", type=int, default=40, help="as large as ours of width 32")
-    parser.add_argument("--monai_width", type=int, default=32, help="likewise")
     parser.add_argument("--acdc", help="the download; the phantom without it")
     parser.add_argument("--dataset", help="folder of `cardiac-zoo data` to train and evaluate on; phantom by default")
     parser.add_argument("--samples", type=int, default=200, help="of an evaluation")
@@ -42,9 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
         zoo.datasets.save(zoo.datasets.build_phantom(num_patients=20, seed=0), dataset)
     settings = {name: getattr(asked, name) for name in ("batch_size", "steps", "sampling_steps", "threads", "width")}
     settings |= {"bf16": asked.precision == "bf16", "size": 64, "dataset": str(dataset.resolve())}
-    widths = {"lucidrains": asked.lucidrains_width, "monai": asked.monai_width}
     acdc = Path(asked.acdc) if asked.acdc else None
-    bench = Bench(asked.blocks, settings, widths, Path(asked.peers), acdc, asked.samples, folder)
+    bench = Bench(asked.blocks, settings, Path(asked.peers), acdc, asked.samples, folder)
 
     file = folder / "results.json"
     for name in asked.only:

@@ -20,8 +20,7 @@ class Contender:
         target (`str`): `module:function`.
         settings (`dict`): As of `bench.peers`.
 
-    Raises:
-        ZooError: If the process ends before its time, with its last line.
+    Waiting and calls raise a `ZooError` if the process ends before its time, with its last line.
     """
 
     def __init__(self, python: Path, target: str, settings: dict):
@@ -35,8 +34,11 @@ class Contender:
             text=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(settings["threads"])},
         )
+        self.parameters, self.peak_megabytes = 0, 0.0
+
+    def wait(self) -> None:
+        """Until it is ready for its first block; several get ready at once."""
         self.parameters = self._answer()["parameters"]
-        self.peak_megabytes = 0.0
 
     def __call__(self) -> float:
         self.process.stdin.write("block\n")

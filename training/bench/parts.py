@@ -18,7 +18,6 @@ class Bench:
 
     blocks: int
     settings: dict  # of the contenders, see `bench.peers`
-    peer_width: dict[str, int]  # channels of a peer that make its network as large as ours
     peers: Path  # python of their environment
     acdc: Path | None
     samples: int  # of an evaluation
@@ -38,7 +37,7 @@ def sampling(bench: Bench) -> list[dict]:
 def loop(bench: Bench) -> list[dict]:
     """Our training beside the bare forward, backward and step of the same network."""
     targets = {OURS: "bench.ours:training", "bare": "bench.peers:bare_training"}
-    return _alternating(bench, {name: (Path(sys.executable), target, {}) for name, target in targets.items()})
+    return _alternating(bench, {name: (Path(sys.executable), target) for name, target in targets.items()})
 
 
 def data(bench: Bench) -> list[dict]:
@@ -60,22 +59,22 @@ PARTS = {part.__name__: part for part in (training, sampling, loop, data, evalua
 
 
 def _against_peers(bench: Bench, what: str) -> list[dict]:
-    contenders = {OURS: (Path(sys.executable), f"bench.ours:{what}", {})}
+    contenders = {OURS: (Path(sys.executable), f"bench.ours:{what}")}
     for name, prefix in PEERS.items():
         own = prefix == "diffusers"  # it is a dependency of this project
         if own or bench.peers.is_file():
-            python = Path(sys.executable) if own else bench.peers
-            width = {} if own else {"width": bench.peer_width[prefix]}
-            contenders[name] = python, f"bench.peers:{prefix}_{what}", width
+            contenders[name] = Path(sys.executable) if own else bench.peers, f"bench.peers:{prefix}_{what}"
     return _alternating(bench, contenders)
 
 
-def _alternating(bench: Bench, contenders: dict[str, tuple[Path, str, dict]]) -> list[dict]:
+def _alternating(bench: Bench, contenders: dict[str, tuple[Path, str]]) -> list[dict]:
     """A row a contender: images/s, the ratio of ours to it, peak memory, parameters."""
     running = {}
     try:
-        for name, (python, target, more) in contenders.items():
-            running[name] = Contender(python, target, bench.settings | more)
+        for name, (python, target) in contenders.items():
+            running[name] = Contender(python, target, bench.settings)
+        for contender in running.values():
+            contender.wait()
         figures = alternate(running, bench.blocks)
     finally:
         for contender in running.values():

@@ -58,7 +58,7 @@ def test_tiny_contenders_take_their_turns(tmp_path):
 
 def test_a_contender_or_command_that_fails_is_told_in_one_line(tmp_path):
     with pytest.raises(ZooError, match="bench: bench.peers:nobody: AttributeError") as caught:
-        Contender(sys.executable, "bench.peers:nobody", {"threads": 1})
+        Contender(sys.executable, "bench.peers:nobody", {"threads": 1}).wait()
     assert "\n" not in str(caught.value)
     with pytest.raises(ZooError, match="bench: -c .*: no$"):
         run_command([sys.executable, "-c", "raise SystemExit('no')"])
