@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 
-.PHONY: setup demo space study-a study-b study-c browser test test-all test-lowest quality
+.PHONY: setup bench demo space study-a study-b study-c browser test test-all test-lowest quality
 
 setup: .venv/.installed
 
@@ -55,6 +55,16 @@ test: setup browser
 
 test-all: setup browser
 	$(PYTEST)
+
+# Speed beside that of peers in an environment of their own: training/bench/RESULTS.md. BENCH="--only training --blocks 6"
+# has the options, ACDC=DIR builds that dataset and not the phantom. torchvision, which no peer uses here, is left out.
+PEERS := outputs/bench/venv
+bench: setup
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet einops monai pillow scipy tqdm \
+		$$(grep -E '^(accelerate|numpy|torch)==' constraints.txt)
+	$(PEERS)/bin/python -m pip install --quiet --no-deps denoising-diffusion-pytorch ema-pytorch pytorch-fid
+	PYTHONPATH=training $(BIN)/python -m bench $(if $(ACDC),--acdc "$(ACDC)") $(BENCH)
 
 # The core with the lowest versions that pyproject.toml allows. One test is left out: older diffusers warn where it wants
 # silence.

@@ -36,7 +36,7 @@ FLOORS = [
     {"zoo"},
     {"samples"},
     {"metrics"},
-    {"hub", "style"},
+    {"hub", "style", "exports"},
     {"cli"},
 ]
 
@@ -54,7 +54,7 @@ def test_constraints_are_exact_and_satisfy_every_dependency_of_the_makefile():
     extras = PROJECT["optional-dependencies"]
     dependencies = [
         *PROJECT["dependencies"],
-        *(line for extra in ("eval", "space", "train", "dev") for line in extras[extra]),
+        *(line for extra in ("eval", "onnx", "space", "train", "dev") for line in extras[extra]),
     ]
     for requirement in map(Requirement, dependencies):
         name = canonicalize_name(requirement.name)

@@ -9,50 +9,9 @@ import inspect
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
-from diffusers import ModelMixin
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import nn
 
-import zoo
-import zoo.hub.datasets
-import zoo.models
-from common.data import (
-    ImageTensors,
-    augment,
-    check_enough,
-    check_fits,
-    class_frequencies,
-    class_names_of,
-    pixel_spacing,
-    split_of,
-    take_frequencies,
-    to_network,
-)
-from common.diffaugment import diff_augment
-from common.errors import settings_of, told_in_one_line, try_out
-from common.gan_losses import (
-    class_loss,
-    code_loss,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
-from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe
-from common.run import Run
-from common.samples import draw_samples
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.families import FAMILIES
-from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
-from zoo.metrics.functional import kid
-from zoo.pipelines import GANPipeline
-from zoo.pipelines.latents import LatentPrior
-from zoo.samples import code_grid
-
-# Keywords of the networks that the dataset sets, not the recipe
-FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_names", "class_frequencies")
-CODES = ("categories", "continuous_codes")  # of an InfoGAN: keywords of its discriminator and of its pipeline
+from common.recipe import Momentum, Recipe, Share, check_keywords, parse_recipe, stop_at_dry_run
 
 
 class GANRecipe(Recipe):
@@ -80,6 +39,53 @@ class GANRecipe(Recipe):
     adam_beta2: Momentum = 0.999
     temperature: PositiveFloat = 1.0  # what the normal latents of samples, not of training, are multiplied by
     kid_samples: Annotated[int, Field(ge=2)] = 500  # samples of a validation
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(GANRecipe)  # what follows takes seconds to import
+
+import torch
+from diffusers import ModelMixin
+from torch import nn
+
+import zoo
+import zoo.hub.datasets
+import zoo.models
+from common.data import (
+    ImageTensors,
+    augment,
+    check_enough,
+    check_fits,
+    class_frequencies,
+    class_names_of,
+    pixel_spacing,
+    split_of,
+    take_frequencies,
+    to_network,
+)
+from common.diffaugment import diff_augment
+from common.errors import settings_of, told_in_one_line, try_out
+from common.gan_losses import (
+    class_loss,
+    code_loss,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from common.run import Run
+from common.samples import draw_samples
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.families import FAMILIES
+from zoo.metrics.extractors import EfficientNetLite0Extractor, extract
+from zoo.metrics.functional import kid
+from zoo.pipelines import GANPipeline
+from zoo.pipelines.latents import LatentPrior
+from zoo.samples import code_grid
+
+# Keywords of the networks that the dataset sets, not the recipe
+FROM_DATA = ("sample_size", "in_channels", "out_channels", "conditions", "class_names", "class_frequencies")
+CODES = ("categories", "continuous_codes")  # of an InfoGAN: keywords of its discriminator and of its pipeline
 
 
 def share_left_open(recipe: GANRecipe, epoch: float) -> float:

@@ -8,36 +8,41 @@ The protocol measures the anatomy of samples with it. Every key of the recipe ca
 
 from typing import Annotated, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-import zoo.hub.datasets
-from common.data import augment, pixel_spacing, split_of, to_network
-from common.errors import settings_of, told_in_one_line, try_out
-from common.networks import MaskedImages, NetworkRun, vary_intensity
-from common.optimizers import OptimizerName, build_optimizer
-from common.recipe import Recipe, Widths, parse_recipe
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.metrics.anatomy import STRUCTURES
-from zoo.metrics.functional import volume_dice
-from zoo.metrics.image_set import from_split, volumes_of
-from zoo.metrics.utility.segmentation import segmentation_loss
-from zoo.models import UNetSegmenter, UNetSegmenterConfig
+from common.recipe import OptimizerName, Recipe, Widths, parse_recipe, stop_at_dry_run
 
 
 class SegmenterRecipe(Recipe):
     """Hyperparameters of a U-Net segmenter."""
 
     block_out_channels: Widths
-    class_names: Annotated[list[str], Field(min_length=2)] = list(STRUCTURES)  # by the labels of the masks
+    class_names: Annotated[list[str], Field(min_length=2)] = ["background", "RV", "myocardium", "LV"]  # by label
     loss: Literal["dice_cross_entropy", "mse"] = "dice_cross_entropy"  # mse is that of soft maps, as in study C
     optimizer: OptimizerName = "adamw"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     intensity: NonNegativeFloat = 0.0  # largest change of brightness, contrast and gamma
     noise: NonNegativeFloat = 0.0  # largest standard deviation, as a share of the range
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(SegmenterRecipe)  # what follows takes seconds to import
+
+import torch
+import torch.nn.functional as F
+
+import zoo.hub.datasets
+from common.data import augment, pixel_spacing, split_of, to_network
+from common.errors import settings_of, told_in_one_line, try_out
+from common.networks import MaskedImages, NetworkRun, vary_intensity
+from common.optimizers import build_optimizer
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.metrics.functional import volume_dice
+from zoo.metrics.image_set import from_split, volumes_of
+from zoo.metrics.utility.segmentation import segmentation_loss
+from zoo.models import UNetSegmenter, UNetSegmenterConfig
 
 
 def augment_pair(images: torch.Tensor, masks: torch.Tensor, num_classes: int, recipe: SegmenterRecipe, draw=torch):

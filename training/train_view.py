@@ -10,32 +10,9 @@ MODEL` fine-tunes.
 import math
 from typing import Annotated
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from torch.utils.data import Dataset
 
-import zoo.hub.datasets
-from common.errors import settings_of, told_in_one_line, try_out
-from common.networks import NetworkRun, vary_intensity
-from common.recipe import Momentum, Recipe, Share, Widths, parse_recipe
-from common.schedules import schedule_of
-from zoo.errors import ZooError
-from zoo.metrics.views import (
-    BESIDE_PIXELS,
-    NAMES,
-    OTHER,
-    WHOLE,
-    WholeSlices,
-    beside,
-    cut,
-    said_of,
-    shares_told,
-    threshold_of,
-    whole_slices,
-)
-from zoo.models import ViewNet, ViewNetConfig
-from zoo.models.view_net import TURNS, turned
+from common.recipe import Momentum, Recipe, Share, Widths, parse_recipe, stop_at_dry_run
 
 
 class ViewRecipe(Recipe):
@@ -54,6 +31,35 @@ class ViewRecipe(Recipe):
     share_whole: Share = 0.1  # of slices as a whole, the heart too small to be measured
     share_beside: Share = 0.1  # of squares without a heart
     share_clouds: Share = 0.05  # of smoothed noise
+
+
+if __name__ == "__main__":
+    stop_at_dry_run(ViewRecipe)  # what follows takes seconds to import
+
+import torch
+import torch.nn.functional as F
+from torch.utils.data import Dataset
+
+import zoo.hub.datasets
+from common.errors import settings_of, told_in_one_line, try_out
+from common.networks import NetworkRun, vary_intensity
+from common.schedules import schedule_of
+from zoo.errors import ZooError
+from zoo.metrics.views import (
+    BESIDE_PIXELS,
+    NAMES,
+    OTHER,
+    WHOLE,
+    WholeSlices,
+    beside,
+    cut,
+    said_of,
+    shares_told,
+    threshold_of,
+    whole_slices,
+)
+from zoo.models import ViewNet, ViewNetConfig
+from zoo.models.view_net import TURNS, turned
 
 
 class Slices(Dataset):

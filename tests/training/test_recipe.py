@@ -15,16 +15,19 @@ from zoo.errors import ZooError
 
 TRAINING = Path(__file__).parents[2] / "training"
 RECIPES = TRAINING / "recipes"
-# Scripts whose recipes can be checked without their networks, each with a recipe
+# Every script that trains, with a recipe
 SHOWN_AT_ONCE = {
     "train_anatomy": "anatomy-acdc-128",
     "train_autoencoder": "autoencoder-acdc-64",
     "train_classifier": "classifier-acdc-64",
     "train_diffusion": "ddpm-acdc-64",
+    "train_gan": "dcgan-acdc-64",
     "train_hearts": "hearts-acdc-128",
     "train_score": "score-vp-acdc-64",
+    "train_segmenter": "segmenter-acdc-64",
     "train_turbo": "turbo-acdc-64",
     "train_vae": "vae-acdc-64",
+    "train_view": "view-acdc-64",
     "make_style_transfer": "style-transfer-acdc-64",
 }
 KINDS = {
@@ -228,6 +231,7 @@ def test_every_committed_recipe_parses(path):
 
 
 def test_a_dry_run_shows_the_recipe_before_anything_heavy_is_imported():
+    assert {path.stem for path in TRAINING.glob("train_*.py")} <= set(SHOWN_AT_ONCE)
     code = f"""
 import runpy, sys
 sys.path.insert(0, {str(TRAINING)!r})

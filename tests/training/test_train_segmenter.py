@@ -125,3 +125,9 @@ def test_intensity_varies_by_image_within_its_range():
 def test_other_labels_than_those_of_a_heart(recipe, phantom):
     with pytest.raises(ZooError, match="expected masks of the labels 0 to 1, one of them holds 3"):
         train_segmenter.main([*recipe("lesion"), "--class_names", "[background, lesion]"])
+
+
+def test_labels_are_named_as_the_protocol_names_them():
+    from zoo.metrics.anatomy import STRUCTURES
+
+    assert train_segmenter.SegmenterRecipe.model_fields["class_names"].default == STRUCTURES

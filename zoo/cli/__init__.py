@@ -21,6 +21,7 @@ COMMANDS = {
     "list": measure.list_models,
     "generate": make.generate,
     "style-sweep": make.style_sweep,
+    "export": make.export,
     "code": hub.code,
     "push": hub.push,
     "push-dataset": hub.push_dataset,

@@ -20,6 +20,12 @@ class ImageFormat(StrEnum):
     parquet = "parquet"
 
 
+class ExportFormat(StrEnum):
+    """What other runtimes read."""
+
+    onnx = "onnx"
+
+
 def generate(
     model: Model,
     output: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -144,3 +150,21 @@ def style_sweep(
         source={"model": model, "content": content or model, "seed": seed, "dataset": dataset and dataset.name},
     )
     typer.echo(f"{output}: {count * len(grid.feature_networks) * len(grid.combinations):,} styled images")
+
+
+def export(
+    model: Model,
+    output: Annotated[Path, typer.Option(help="Folder to write.")],
+    format: Annotated[ExportFormat, typer.Option(help="For onnxruntime and other runtimes of ONNX.")],
+    revision: Revision = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the networks that a model draws with for another runtime, each checked against torch."""
+    from zoo import exports
+    from zoo.exports.onnx_files import ABOUT_FILE
+    from zoo.published.loading import find_folder
+
+    check_output(output, ABOUT_FILE, overwrite)
+    about = exports.export_onnx(find_folder(model, revision), output)
+    for name, network in about["networks"].items():
+        typer.echo(f"{output / name}.{format.value}: differs from torch by {network['largest_difference']:.1e}")

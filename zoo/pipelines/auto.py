@@ -52,6 +52,7 @@ def from_pretrained(
     variant: str | None = None,
     device_map: str | None = None,
     low_cpu_mem_usage: bool | None = None,
+    compile: bool = False,
 ):
     """Loads a published model, whatever its pipeline class, in eval mode; no code of its repo is downloaded or run.
 
@@ -62,17 +63,25 @@ def from_pretrained(
         cache_dir, local_files_only, force_download: As in diffusers.
         dtype, variant, device_map, low_cpu_mem_usage: As of [`~zoo.published.loading.Weights`].
         torch_dtype (`torch.dtype`, *optional*): The older name of `dtype`.
+        compile (`bool`): Has `torch.compile` compile the networks that draw: the first images take a minute more, those
+            that follow less time. It pays for thousands of images.
 
     Returns:
         A pipeline of `zoo.pipelines`.
 
     Raises:
-        ZooError: If there is no such model, it is incomplete, or its class is not one of the zoo's.
+        ZooError: If there is no such model, it is incomplete, its class is not one of the zoo's, or nothing can be
+            compiled on this machine.
     """
     cache = {"cache_dir": cache_dir, "local_files_only": local_files_only, "force_download": force_download}
     folder = find_folder(path_or_id, revision, token, **cache)
     weights = Weights(torch_dtype if dtype is None else dtype, variant, device_map, low_cpu_mem_usage)
-    return load_pipeline(_class_of(folder), folder, weights)
+    pipe = load_pipeline(_class_of(folder), folder, weights)
+    if compile:
+        from zoo.published.compiling import compile_networks
+
+        compile_networks(pipe)
+    return pipe
 
 
 def _class_of(folder: Path) -> type:

@@ -220,7 +220,7 @@ class ScorePipeline(Stepwise, ZooPipeline):
 
     def _run(self, sampler: str, sample: torch.Tensor, levels: list[float], noise, on_step) -> torch.Tensor:
         def denoise(sample: torch.Tensor, sigma: float) -> torch.Tensor:
-            return self.unet(sample, sigma).sample
+            return self.unet(sample, sample.new_tensor(sigma)).sample  # a compiled network is made anew for each number
 
         if sampler == "probability_flow":
             return probability_flow(denoise, sample, levels, on_step)

@@ -110,7 +110,7 @@ class ACGANGenerator(ModelMixin, ConfigMixin):
             sample_size)` in [-1, 1], or a tuple of it.
         """
         if class_labels is None:
-            class_labels = self.open_labels.to(latents.device).expand(len(latents), -1)
+            class_labels = self.open_labels.to(latents.device).expand(latents.shape[0], -1)
         embedding = sum(table(class_labels[:, column]) for column, table in enumerate(self.embeddings))
         images = self.layers(self.first(torch.cat([latents, embedding], dim=1)))
         return DecoderOutput(sample=images) if return_dict else (images,)

@@ -148,14 +148,15 @@ class ConditionalUNet2DModel(ModelMixin, ConfigMixin):
         Returns:
             `UNet2DOutput` whose `sample` is a `torch.Tensor` of the shape of `sample`, or a tuple of it.
         """
+        batch_size = sample.shape[0]  # `len` would make it a constant of a traced network
         if class_labels is None:
-            class_labels = self.open_labels.to(sample.device).expand(len(sample), -1)
-        embedding = sample.new_zeros(len(sample), self.unet.time_embedding.linear_2.out_features)
+            class_labels = self.open_labels.to(sample.device).expand(batch_size, -1)
+        embedding = sample.new_zeros(batch_size, self.unet.time_embedding.linear_2.out_features)
         for column, table in enumerate(self.embeddings):
             embedding = embedding + table(class_labels[:, column])
         if self.config.quantities:
             if quantities is None:
-                quantities = torch.full((len(sample), len(self.config.quantities)), torch.nan, device=sample.device)
+                quantities = torch.full((batch_size, len(self.config.quantities)), torch.nan, device=sample.device)
             embedding = embedding + self.quantity_embedding(quantities)
         if self.config.map_channels:
             sample = torch.cat([sample, maps], dim=1)

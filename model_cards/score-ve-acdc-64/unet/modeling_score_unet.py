@@ -78,7 +78,7 @@ class ScoreUNet2DModel(ModelMixin, ConfigMixin):
             `UNet2DOutput` whose `sample` is a `torch.Tensor` of the shape of `sample`, images of about [-1, 1], or a
             tuple of it.
         """
-        sigma = torch.as_tensor(sigma, dtype=torch.float32, device=sample.device).expand(len(sample))
+        sigma = torch.as_tensor(sigma, dtype=torch.float32, device=sample.device).expand(sample.shape[0])
         timestep = 100 * sigma.log()  # of the order of a diffusion step's number, for which the embedding is made
         sigma, scale = sigma.reshape(-1, 1, 1, 1), self.config.data_scale
         variance = sigma**2 + scale**2

@@ -1,0 +1,1 @@
+"""Speed, measured so that anybody can repeat it: `make bench`."""
