@@ -57,11 +57,11 @@ class Slice:
 
 
 SLICES = (
-    Slice("hearts-coarse-acdc-128", "train_hearts.py", 0.3, "acdc-128", HEARTS),
+    Slice("hearts-coarse-acdc-128", "train_hearts.py", 0.36, "acdc-128", HEARTS),
     Slice(
         "hearts-acdc-128",
         "train_hearts.py",
-        0.3,
+        0.24,
         "acdc-128",
         [*HEARTS, "--coarse", f"{{runs}}/hearts-coarse-acdc-128/{PIPELINE}"],
     ),
