@@ -64,7 +64,7 @@ def test_a_model_of_pairs_is_asked_everything(drawn, trainings):
     group = report["utility"]
     dice = {f"dice_shared_generator_{share}" for share in (5, 10, 25, 100)}
     assert set(group) == CLASSIFICATION | dice | {"hog_svm", "cnn", "segmenter", "settings"}
-    assert group["settings"] == {"seeds": 3} and report["samples"]["count"] == 20
+    assert group["settings"] == {"seeds": 3, "shares": [0.05, 0.1, 0.25, 1.0]} and report["samples"]["count"] == 20
     assert group["dice_shared_generator_100"]["n"] == group["nas_cnn"]["n"] == 4
     # One, two, five and all patients alone, and with pairs of the same weight in sum
     sizes = [2, 4, 10, 40]
