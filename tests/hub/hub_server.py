@@ -5,7 +5,7 @@ memory, file contents in FOLDER. There are two users: `hf_admin` is the token of
 everybody may write under their own name, and `zoo` under those of its organisations too.
 
 Tests stop time at `/test/hold?path=REGEX`: requests to such a path wait, before their content is read, until
-`/test/release`. `/test/waiting` says how many of them there are.
+`/test/release`, and are then refused. `/test/waiting` says how many of them there are.
 """
 
 import asyncio
@@ -106,6 +106,7 @@ async def hold(request: Request, call_next):
         while held["path"]:
             await asyncio.sleep(0.02)
         held["waiting"] -= 1
+        return Response(status_code=503)  # its client was killed, and might have sent all of it before
     return await call_next(request)
 
 
