@@ -27,7 +27,7 @@ from common.errors import told_in_one_line
 from common.recipe import AlgorithmType
 from common.samples import draw_samples
 from common.sampling_curve import measure, points, write_curve
-from common.schedulers import set_scheduler, set_timestep_power
+from common.schedulers import set_scheduler
 from zoo.errors import ZooError
 from zoo.files import check_folder
 from zoo.metrics.anatomy import knows_hearts, measure_hearts
@@ -40,15 +40,7 @@ from zoo.metrics.judges import find_judge
 from zoo.pipelines import ScorePipeline
 from zoo.published.networks import Judge
 
-SETTINGS = (
-    "scheduler",
-    "algorithm_type",
-    "sampler",
-    "num_inference_steps",
-    "timestep_power",
-    "guidance_scale",
-    "temperature",
-)
+SETTINGS = ("scheduler", "algorithm_type", "sampler", "num_inference_steps", "guidance_scale", "temperature")
 
 
 def grid(values: dict[str, list | None]) -> list[dict]:
@@ -102,7 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--algorithm_type", nargs="+", choices=get_args(AlgorithmType), help="of the scheduler")
     parser.add_argument("--sampler", nargs="+", choices=ScorePipeline.samplers, help="of a score model")
     parser.add_argument("--num_inference_steps", nargs="+", type=int)
-    parser.add_argument("--timestep_power", nargs="+", type=float, help="above 1: denser at little noise")
     parser.add_argument("--guidance_scale", nargs="+", type=float)
     parser.add_argument("--temperature", nargs="+", type=float, help="of a one-pass generator")
     options = parser.parse_args(arguments)
@@ -130,8 +121,6 @@ def main(arguments: list[str] | None = None) -> None:
         call = dict(settings)
         if options.scheduler or options.algorithm_type:
             set_scheduler(pipe, call.pop("scheduler", None), call.pop("algorithm_type", None))
-        if options.timestep_power:
-            set_timestep_power(pipe, call.pop("timestep_power"))
         start = time.perf_counter()
         try:
             samples = draw_samples(pipe, options.samples, options.seed, **call)

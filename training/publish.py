@@ -32,7 +32,6 @@ DEFAULTS = {
     "num_inference_steps": "default_steps",
     "guidance_scale": "default_guidance",
     "temperature": "default_temperature",
-    "timestep_power": "timestep_power",
     "edit_alpha_bar": "edit_alpha_bar",
 }
 
@@ -56,7 +55,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
     parser.add_argument("--temperature", type=float, help="default temperature of a one-pass generator's latents")
-    parser.add_argument("--timestep_power", type=float, help="above 1 the default timesteps are denser at little noise")
     parser.add_argument("--edit_alpha_bar", type=float, help="share of the signal that an edit of a heart keeps")
     parser.add_argument("--remark", help="first line of its card, such as what it is not for")
     options = parser.parse_args(arguments)

@@ -17,8 +17,8 @@ class DiffusionRecipe(UNetRecipe):
     """Hyperparameters of a diffusion model.
 
     Without `conditions` it is unconditional. With an `autoencoder`, a folder that `train_autoencoder.py` left, it is a
-    model of its latents (Rombach et al., 2022, arXiv 2112.10752).
-    With `expert_of` only an expert is trained (Balaji et al., 2022, arXiv 2211.01324); that model comes out with it.
+    model of its latents (Rombach et al., 2022, arXiv 2112.10752). With `expert_of` only an expert is trained (Balaji et
+    al., 2022, arXiv 2211.01324); that model comes out with it.
     """
 
     conditions: list[str] = []

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from .anatomy_87e297e7 import mask_of_distances, settled
+from .anatomy_2b6f90db import mask_of_distances, settled
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_16b737c9 import ConditionalDiffusionSampling
+from .diffusion_62a49c2c import ConditionalDiffusionSampling
 from .label_maps_7c786e0a import HeartOutput, interpolated, mask_output
 from .quantities_c95f9c7a import as_dicts, asked_quantities, told
 from .stepwise_7e334125 import Stepwise

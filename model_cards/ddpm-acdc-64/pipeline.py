@@ -3,7 +3,7 @@
 import torch
 
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_16b737c9 import ConditionalDiffusionSampling, ExpertSampling
+from .diffusion_62a49c2c import ConditionalDiffusionSampling, ExpertSampling
 from .stepwise_7e334125 import Stepwise
 
 
@@ -19,8 +19,6 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, Step
             without it.
         default_steps (`int`, defaults to 25): Sampling steps of a call that names none.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none.
-        timestep_power (`float`, defaults to 1.0): 1 spaces the sampler's timesteps evenly, more makes them denser at
-            little noise, where texture arises; of no effect on a scheduler that takes no timesteps.
         pixel_spacing_mm (`float`, *optional*): Side of a pixel in millimetres, where it is known.
         family (`str`, defaults to `"ddpm"`): `"turbo"` of a model that was tuned for few steps.
 
@@ -44,15 +42,12 @@ class ConditionalDDPMPipeline(ConditionalDiffusionSampling, ExpertSampling, Step
         boundary_ratio: float | None = None,
         default_steps: int = 25,
         default_guidance: float = 1.0,
-        timestep_power: float = 1.0,
         pixel_spacing_mm: float | None = None,
         family: str = "ddpm",
     ):
         super().__init__()
         if unet_2 is not None and boundary_ratio is None:
             raise ValueError("boundary_ratio: expected with `unet_2`")
-        if timestep_power < 1:
-            raise ValueError(f"timestep_power: expected at least 1, got {timestep_power}")
         self.register_modules(unet=unet, scheduler=scheduler, unet_2=unet_2)
 
     @property

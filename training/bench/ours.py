@@ -60,19 +60,19 @@ def sampling(blocks, settings: dict) -> None:
     """`UnconditionalDDPMPipeline` with the scheduler of the others."""
     from diffusers import DDIMScheduler
 
-    from bench.peers import _autocast, _parameters, _prepare, _unet
+    from bench.peers import autocast, parameters, prepare, unet
     from zoo.pipelines import UnconditionalDDPMPipeline
 
-    _prepare(settings)
-    network = _unet(settings).eval()
+    prepare(settings)
+    network = unet(settings).eval()
     pipe = UnconditionalDDPMPipeline(network, DDIMScheduler(), default_steps=settings["sampling_steps"])
     pipe.set_progress_bar_config(disable=True)
 
     def sample() -> None:
-        with _autocast(settings):
+        with autocast(settings):
             pipe(settings["batch_size"], output_type="np")
 
-    blocks.run(sample, settings["batch_size"], 1, parameters=_parameters(network))
+    blocks.run(sample, settings["batch_size"], 1, parameters=parameters(network))
 
 
 def _recipe(settings: dict, folder: str) -> str:

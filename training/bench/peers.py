@@ -10,7 +10,7 @@ import types
 LEARNING_RATE, MAX_NORM, EMA_DECAY = 1e-4, 1.0, 0.99
 
 
-def _prepare(settings: dict):
+def prepare(settings: dict):
     import torch
 
     torch.set_num_threads(settings["threads"])
@@ -18,17 +18,17 @@ def _prepare(settings: dict):
     return torch.randn(64 * settings["batch_size"], 1, settings["size"], settings["size"]).clamp(-1, 1)
 
 
-def _autocast(settings: dict):
+def autocast(settings: dict):
     import torch
 
     return torch.autocast("cpu", torch.bfloat16, enabled=settings["bf16"])
 
 
-def _parameters(network) -> int:
+def parameters(network) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _unet(settings: dict):
+def unet(settings: dict):
     """diffusers' network, the same one that our recipe builds."""
     from diffusers import UNet2DModel
 
@@ -50,19 +50,19 @@ def bare_training(blocks, settings: dict) -> None:
     """Forward, backward and step of the network on a batch that is always the same; nothing else."""
     import torch
 
-    images = _prepare(settings)[: settings["batch_size"]]
-    network = _unet(settings).train()
+    images = prepare(settings)[: settings["batch_size"]]
+    network = unet(settings).train()
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE)
     timesteps = torch.randint(1000, (len(images),))
 
     def step() -> None:
-        with _autocast(settings):
+        with autocast(settings):
             loss = (network(images, timesteps).sample.float() - images).square().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    blocks.run(step, len(images), settings["steps"], parameters=_parameters(network))
+    blocks.run(step, len(images), settings["steps"], parameters=parameters(network))
 
 
 def diffusers_training(blocks, settings: dict) -> None:
@@ -72,8 +72,8 @@ def diffusers_training(blocks, settings: dict) -> None:
     from diffusers.optimization import get_scheduler
     from diffusers.training_utils import EMAModel
 
-    images = _prepare(settings)
-    network, scheduler = _unet(settings).train(), DDPMScheduler()
+    images = prepare(settings)
+    network, scheduler = unet(settings).train(), DDPMScheduler()
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.95, 0.999), weight_decay=1e-6)
     rates = get_scheduler("cosine", optimizer, num_warmup_steps=500, num_training_steps=100_000)
     average = EMAModel(network.parameters(), decay=0.9999, use_ema_warmup=True)
@@ -84,7 +84,7 @@ def diffusers_training(blocks, settings: dict) -> None:
         clean = next(batches)
         noise, timesteps = torch.randn_like(clean), torch.randint(1000, (len(clean),))
         noisy = scheduler.add_noise(clean, noise, timesteps)
-        with _autocast(settings):
+        with autocast(settings):
             loss = torch.nn.functional.mse_loss(network(noisy, timesteps).sample.float(), noise)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_NORM)
@@ -94,23 +94,23 @@ def diffusers_training(blocks, settings: dict) -> None:
         average.step(network.parameters())
         loss.item()  # it is logged
 
-    blocks.run(step, settings["batch_size"], settings["steps"], parameters=_parameters(network))
+    blocks.run(step, settings["batch_size"], settings["steps"], parameters=parameters(network))
 
 
 def diffusers_sampling(blocks, settings: dict) -> None:
     """Its `DDIMPipeline`."""
     from diffusers import DDIMPipeline, DDIMScheduler
 
-    _prepare(settings)
-    network = _unet(settings).eval()
+    prepare(settings)
+    network = unet(settings).eval()
     pipe = DDIMPipeline(network, DDIMScheduler())
     pipe.set_progress_bar_config(disable=True)
 
     def sample() -> None:
-        with _autocast(settings):
+        with autocast(settings):
             pipe(settings["batch_size"], num_inference_steps=settings["sampling_steps"], output_type="np")
 
-    blocks.run(sample, settings["batch_size"], 1, parameters=_parameters(network))
+    blocks.run(sample, settings["batch_size"], 1, parameters=parameters(network))
 
 
 def _lucidrains(settings: dict):
@@ -130,7 +130,7 @@ def lucidrains_training(blocks, settings: dict) -> None:
     """What its `Trainer` does in a step: loader, loss, clipping, Adam, its own EMA every tenth step."""
     import torch
 
-    images = (_prepare(settings) + 1) / 2  # it takes images in [0, 1]
+    images = (prepare(settings) + 1) / 2  # it takes images in [0, 1]
     diffusion = _lucidrains(settings).train()
     from ema_pytorch import EMA
 
@@ -139,7 +139,7 @@ def lucidrains_training(blocks, settings: dict) -> None:
     batches = _endless(torch.utils.data.DataLoader(images, settings["batch_size"], shuffle=True))
 
     def step() -> None:
-        with _autocast(settings):
+        with autocast(settings):
             loss = diffusion(next(batches))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(diffusion.parameters(), MAX_NORM)
@@ -148,19 +148,19 @@ def lucidrains_training(blocks, settings: dict) -> None:
         average.update()
         loss.item()
 
-    blocks.run(step, settings["batch_size"], settings["steps"], parameters=_parameters(diffusion.model))
+    blocks.run(step, settings["batch_size"], settings["steps"], parameters=parameters(diffusion.model))
 
 
 def lucidrains_sampling(blocks, settings: dict) -> None:
     """Its DDIM; its bar, which it has no switch for, goes to standard error."""
-    _prepare(settings)
+    prepare(settings)
     diffusion = _lucidrains(settings).eval()
 
     def sample() -> None:
-        with _autocast(settings):
+        with autocast(settings):
             diffusion.sample(batch_size=settings["batch_size"])
 
-    blocks.run(sample, settings["batch_size"], 1, parameters=_parameters(diffusion.model))
+    blocks.run(sample, settings["batch_size"], 1, parameters=parameters(diffusion.model))
 
 
 def _monai_network(settings: dict):
@@ -185,7 +185,7 @@ def monai_training(blocks, settings: dict) -> None:
     from monai.inferers import DiffusionInferer
     from monai.networks.schedulers import DDPMScheduler
 
-    images = _prepare(settings)
+    images = prepare(settings)
     network = _monai_network(settings).train()
     inferer = DiffusionInferer(DDPMScheduler(num_train_timesteps=1000))
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
@@ -194,7 +194,7 @@ def monai_training(blocks, settings: dict) -> None:
     def step() -> None:
         clean = next(batches)
         noise, timesteps = torch.randn_like(clean), torch.randint(1000, (len(clean),))
-        with _autocast(settings):
+        with autocast(settings):
             predicted = inferer(inputs=clean, diffusion_model=network, noise=noise, timesteps=timesteps)
             loss = torch.nn.functional.mse_loss(predicted.float(), noise)
         loss.backward()
@@ -202,7 +202,7 @@ def monai_training(blocks, settings: dict) -> None:
         optimizer.zero_grad()
         loss.item()
 
-    blocks.run(step, settings["batch_size"], settings["steps"], parameters=_parameters(network))
+    blocks.run(step, settings["batch_size"], settings["steps"], parameters=parameters(network))
 
 
 def monai_sampling(blocks, settings: dict) -> None:
@@ -211,7 +211,7 @@ def monai_sampling(blocks, settings: dict) -> None:
     from monai.inferers import DiffusionInferer
     from monai.networks.schedulers import DDIMScheduler
 
-    _prepare(settings)
+    prepare(settings)
     network, scheduler = _monai_network(settings).eval(), DDIMScheduler(num_train_timesteps=1000)
     scheduler.set_timesteps(settings["sampling_steps"])
     inferer = DiffusionInferer(scheduler)
@@ -219,10 +219,10 @@ def monai_sampling(blocks, settings: dict) -> None:
     @torch.no_grad()
     def sample() -> None:
         noise = torch.randn(settings["batch_size"], 1, settings["size"], settings["size"])
-        with _autocast(settings):
+        with autocast(settings):
             inferer.sample(input_noise=noise, diffusion_model=network, scheduler=scheduler, verbose=False)
 
-    blocks.run(sample, settings["batch_size"], 1, parameters=_parameters(network))
+    blocks.run(sample, settings["batch_size"], 1, parameters=parameters(network))
 
 
 def _endless(loader):

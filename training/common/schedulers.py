@@ -29,16 +29,3 @@ def set_scheduler(pipe, name: str | None = None, algorithm_type: AlgorithmType |
     if unknown := options.keys() - inspect.signature(scheduler).parameters.keys():
         raise ZooError(f"--{unknown.pop()}: a {scheduler.__name__} has none")
     pipe.scheduler = scheduler.from_config(pipe.scheduler.config, **options)
-
-
-def set_timestep_power(pipe, power: float) -> None:
-    """Spaces a pipeline's timesteps anew, as `zoo.pipelines.diffusion.spaced` does.
-
-    Raises:
-        ZooError: If the pipeline's timesteps are not to be spaced, or the power is below 1.
-    """
-    if "timestep_power" not in pipe.config:
-        raise ZooError(f"--timestep_power: a {type(pipe).__name__} has none")
-    if power < 1:
-        raise ZooError(f"--timestep_power: expected at least 1, got {power}")
-    pipe.register_to_config(timestep_power=power)

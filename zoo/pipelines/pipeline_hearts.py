@@ -34,8 +34,6 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         default_anatomy_steps (`int`, defaults to 15): Sampling steps of the label map.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none, of the image.
         anatomy_guidance (`float`, defaults to 1.0): Guidance scale of the label map.
-        timestep_power (`float`, defaults to 1.0): 1 spaces the sampler's timesteps evenly, more makes them denser at
-            little noise, where texture arises; of no effect on a scheduler that takes no timesteps.
         edit_alpha_bar (`float`, defaults to 0.5): Share of the signal's variance that `edit` keeps where it paints.
         pixel_spacing_mm (`float`, defaults to 1.0): Side of a pixel in millimetres.
 
@@ -68,15 +66,12 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         default_anatomy_steps: int = 15,
         default_guidance: float = 1.0,
         anatomy_guidance: float = 1.0,
-        timestep_power: float = 1.0,
         edit_alpha_bar: float = 0.5,
         pixel_spacing_mm: float = 1.0,
     ):
         super().__init__()
         if unet_2 is not None and boundary_ratio is None:
             raise ValueError("boundary_ratio: expected with `unet_2`")
-        if timestep_power < 1:
-            raise ValueError(f"timestep_power: expected at least 1, got {timestep_power}")
         self.register_modules(
             anatomy=anatomy, anatomy_scheduler=anatomy_scheduler, unet=unet, scheduler=scheduler, unet_2=unet_2
         )

@@ -234,10 +234,8 @@ def _continued(values: np.ndarray, spacing_mm: float) -> np.ndarray:
     There a network's map, which ends at 16 mm, is flat but for noise, and a border that is moved so far would follow
     that.
     """
-    low, high = (
-        min(-TOLD_MM, values.max()),
-        max(TOLD_MM, values.min()),
-    )  # a structure not drawn at all begins in a point
+    low = min(-TOLD_MM, values.max())  # a structure that was not drawn at all begins in a point
+    high = max(TOLD_MM, values.min())
     apart = ndimage.distance_transform_edt(values < low) - ndimage.distance_transform_edt(values > high)
     return values.clip(low, high) - spacing_mm * apart
 

@@ -6,24 +6,11 @@ import numpy as np
 import torch
 
 
-def spaced(first: int, count: int, power: float) -> list[int]:
-    """`count` timesteps from `first` down to 0, which is left out: evenly spaced, or denser at little noise.
-
-    Args:
-        first (`int`): The first one, at least `count`.
-        count (`int`): How many.
-        power (`float`): At least 1: the timesteps are those powers of evenly spaced numbers. 1 is evenly spaced.
-    """
-    steps = (torch.linspace(first ** (1 / power), 0, count + 1) ** power).round().int()[:-1]
-    return torch.maximum(steps, torch.arange(count - 1, -1, -1)).tolist()  # no timestep twice
-
-
 class DiffusionSampling:
     """From noise to image by a scheduler of diffusers, and projections by the same way.
 
     Goes before `Stepwise` and `ZooPipeline` in the bases of a pipeline that has `unet`, `scheduler` and, in its
-    config, `default_steps` and, if its timesteps may be unevenly spaced, `timestep_power`. That is of no effect on a
-    scheduler that takes no timesteps of the caller's.
+    config, `default_steps`.
     """
 
     family = "ddpm"
@@ -53,27 +40,13 @@ class DiffusionSampling:
 
     @property
     def scheduler_name(self) -> str:
-        """The scheduler's class, with what is not as such a scheduler begins: its `algorithm_type`, its timesteps."""
+        """The scheduler's class, with its `algorithm_type` if that is not the one such a scheduler begins with."""
         name, parameters = type(self.scheduler).__name__, inspect.signature(type(self.scheduler)).parameters
-        details = []
         if "algorithm_type" in parameters:
             algorithm = self.scheduler.config.algorithm_type
             if algorithm != parameters["algorithm_type"].default:
-                details.append(algorithm)
-        if self._timestep_power != 1 and _takes_timesteps(self.scheduler):
-            details.append(f"timesteps to the power of {self._timestep_power:g}")
-        return f"{name} ({', '.join(details)})" if details else name
-
-    @property
-    def _timestep_power(self) -> float:
-        return self.config.get("timestep_power", 1.0)
-
-    def _set_timesteps(self, scheduler, steps: int, device=None) -> None:
-        """The timesteps of a whole reverse process: the scheduler's own, or from its first one as by `spaced`."""
-        scheduler.set_timesteps(steps, device=device)
-        if self._timestep_power != 1 and _takes_timesteps(scheduler):
-            timesteps = spaced(int(scheduler.timesteps[0]), steps, self._timestep_power)
-            scheduler.set_timesteps(timesteps=timesteps, device=device)
+                return f"{name} ({algorithm})"
+        return name
 
     @torch.no_grad()
     def preview(self, latents: torch.Tensor) -> np.ndarray:
@@ -134,7 +107,7 @@ class DiffusionSampling:
         if not 1 <= steps <= most:
             raise ValueError(f"num_inference_steps: expected 1 to {most}, got {steps}")
         device = self._execution_device
-        self._set_timesteps(self.scheduler, steps, device)
+        self.scheduler.set_timesteps(steps, device=device)
         noise = self._noise(generators, self.sample_shape, latents)
         return noise.to(device, self.dtype) * self.scheduler.init_noise_sigma
 
@@ -185,23 +158,21 @@ class DiffusionSampling:
         return self._intensities(sample)
 
     def _timesteps_below(self, alpha_bar: float, num_inference_steps: int | None) -> list[int]:
-        """The training step whose ᾱ is nearest, and as many from there to the image as a whole reverse process has.
+        """The training step whose ᾱ is nearest, and evenly spaced ones from there to the image, which is left out.
+
+        They are the share below ᾱ of the steps of a whole reverse process.
 
         Raises:
             ValueError: If `alpha_bar` is out of its range or the scheduler takes no timesteps of the caller's.
         """
         if not 0 < alpha_bar < 1:
             raise ValueError(f"alpha_bar: expected a number between 0 and 1, got {alpha_bar}")
-        if not _takes_timesteps(self.scheduler):
+        if "timesteps" not in inspect.signature(self.scheduler.set_timesteps).parameters:
             raise ValueError(f"scheduler: {type(self.scheduler).__name__} takes no timesteps of the caller's")
         start = (self.scheduler.alphas_cumprod - alpha_bar).abs().argmin().item()
-        share = ((start + 1) / self.scheduler.config.num_train_timesteps) ** (1 / self._timestep_power)
+        share = (start + 1) / self.scheduler.config.num_train_timesteps
         num_steps = max(1, min(start, round(share * (num_inference_steps or self.default_steps))))
-        return spaced(start, num_steps, self._timestep_power)
-
-
-def _takes_timesteps(scheduler) -> bool:
-    return "timesteps" in inspect.signature(scheduler.set_timesteps).parameters
+        return torch.linspace(start, 0, num_steps + 1).round().int()[:-1].tolist()
 
 
 class ExpertSampling(DiffusionSampling):
@@ -219,7 +190,7 @@ class ExpertSampling(DiffusionSampling):
     def _expert_steps(self, steps: int) -> int:
         """How many of the steps of a call are the expert's."""
         scheduler = type(self.scheduler).from_config(self.scheduler.config)
-        self._set_timesteps(scheduler, steps)
+        scheduler.set_timesteps(steps)
         return sum(map(self._is_for_expert, scheduler.timesteps))
 
 
