@@ -11,7 +11,7 @@ from zoo.exports import export_onnx, onnx_files
 from zoo.pipelines import sample_generators
 
 QUICK = ["dcgan", "conditional_ddpm"]  # one pass, and steps; tracing takes seconds each
-OTHERS = ["acgan", "infogan", "cvae", "unconditional_ddpm", "paired_ddpm", "latent_diffusion", "score_model", "hearts"]
+OTHERS = ["acgan", "infogan", "cvae", "unconditional_ddpm", "anatomy", "latent_diffusion", "score_model", "hearts"]
 COMPONENTS = {
     "cvae": {"vae"},
     "latent_diffusion": {"vae", "unet"},

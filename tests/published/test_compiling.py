@@ -30,7 +30,12 @@ def traced(monkeypatch):
     return graphs
 
 
-@pytest.mark.parametrize("kind", ["dcgan", "cvae", "score_model", pytest.param("any_pipeline", marks=pytest.mark.slow)])
+OTHERS = ["acgan", "infogan", "conditional_ddpm", "unconditional_ddpm", "latent_diffusion", "anatomy", "hearts"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["dcgan", "cvae", "score_model", *(pytest.param(kind, marks=pytest.mark.slow) for kind in OTHERS)]
+)
 def test_pictures_are_the_same(kind, request, traced, tmp_path):
     pipe = request.getfixturevalue(kind)
     pipe.save_pretrained(tmp_path / "model")
