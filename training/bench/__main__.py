@@ -28,7 +28,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--peers", default="outputs/bench/venv/bin/python", help="python of the peers' environment")
     parser.add_argument("--acdc", help="the download; the phantom without it")
     parser.add_argument("--dataset", help="folder of `cardiac-zoo data` to train and evaluate on; phantom by default")
-    parser.add_argument("--samples", type=int, default=200, help="of an evaluation")
     parser.add_argument("--folder", default="outputs/bench", help="what has been measured so far")
     parser.add_argument("--output", default=str(HERE / "RESULTS.md"))
     asked = parser.parse_args(arguments)
@@ -37,11 +36,11 @@ def main(arguments: list[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     dataset = Path(asked.dataset or folder / "phantom-64")
     if not dataset.exists():
-        zoo.datasets.save(zoo.datasets.build_phantom(num_patients=20, seed=0), dataset)
+        zoo.datasets.save(zoo.datasets.build_phantom(num_patients=140, seed=0), dataset)  # 1,000 images to compare with
     settings = {name: getattr(asked, name) for name in ("batch_size", "steps", "sampling_steps", "threads", "width")}
     settings |= {"bf16": asked.precision == "bf16", "size": 64, "dataset": str(dataset.resolve())}
     acdc = Path(asked.acdc) if asked.acdc else None
-    bench = Bench(asked.blocks, settings, Path(asked.peers), acdc, asked.samples, folder)
+    bench = Bench(asked.blocks, settings, Path(asked.peers), acdc, folder)
 
     file = folder / "results.json"
     for name in asked.only:

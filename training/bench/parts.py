@@ -20,7 +20,6 @@ class Bench:
     settings: dict  # of the contenders, see `bench.peers`
     peers: Path  # python of their environment
     acdc: Path | None
-    samples: int  # of an evaluation
     folder: Path
 
 
@@ -50,8 +49,8 @@ def evaluation(bench: Bench) -> list[dict]:
     """Measuring a published GAN, sampling included."""
     model = Path(__file__).resolve().parents[2] / "model_cards" / "dcgan-acdc-64"
     groups = "distribution,diversity,copying"
-    options = ["--dataset", bench.settings["dataset"], "--split", "validation", "--samples", str(bench.samples)]
-    name = f"evaluate {model.name}, {bench.samples} samples, groups {groups}"
+    options = ["--dataset", bench.settings["dataset"], "--split", "validation"]
+    name = f"evaluate {model.name} --groups {groups}"
     return [_commands(bench, name, ["evaluate", str(model), *options, "--groups", groups])]
 
 
