@@ -1,28 +1,31 @@
-"""Trains a diffusion model that paints images of hearts on their label maps, in two stages by noise level.
+"""Trains a diffusion model that paints images of hearts on their label maps, in three stages by noise level.
 
     accelerate launch training/train_hearts.py --config training/recipes/hearts-coarse-acdc-128.yaml
+    accelerate launch training/train_hearts.py --config training/recipes/hearts-fine-acdc-128.yaml
     accelerate launch training/train_hearts.py --config training/recipes/hearts-acdc-128.yaml
 
 The first stage learns the timesteps of much noise, where shapes arise; the second those of little noise, where texture
-does, on finer patches (Balaji et al., 2022, arXiv 2211.01324, section 4.1). Neither depends on the other; the second
-joins both with the model that draws label maps. Every key of the recipe can be overridden (`--epochs 3`); `--resume`
-goes on, `--init_from MODEL` fine-tunes.
+does, on finer patches (Balaji et al., 2022, arXiv 2211.01324, section 4.1); the third, on single pixels, the last of
+them. None depends on another; each later one is joined with those before it and the model that draws label maps. Every
+key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
 """
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from common.recipe import AlgorithmType, Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
 
 
 class HeartsRecipe(UNetRecipe):
-    """Hyperparameters of a model that paints hearts. With `coarse` it is the second stage, else the first."""
+    """Hyperparameters of a model that paints hearts. Without `earlier` it is the first stage, else the one after it."""
 
     anatomy: str  # the model that draws label maps, folder or Hub id
-    coarse: str | None = None  # the model of the first stage
-    boundary_ratio: Share = 0.4  # share of the timesteps, those of little noise, that are the second stage's
+    earlier: str | None = None  # the model of the stages before this one
+    boundary_ratio: Share = 0.4  # share of the timesteps, those of little noise, that are left to the second stage, or
+    # of which the third learns more than it paints
+    last_timesteps: list[NonNegativeInt] = []  # of the third stage: those that a sample ends with, falling
     conditions: list[str] = []
     condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
     map_dropout: Share = 0.1  # share of the label maps left open
@@ -36,8 +39,8 @@ class HeartsRecipe(UNetRecipe):
 
     @property
     def sources(self) -> list[str]:
-        """As in the base class, and the model of the first stage."""
-        return [*super().sources, *([self.coarse] if self.coarse else [])]
+        """As in the base class, and the model of the earlier stages."""
+        return [*super().sources, *([self.earlier] if self.earlier else [])]
 
 
 if __name__ == "__main__":
@@ -59,18 +62,59 @@ from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import AnatomyPipeline, HeartPipeline
 from zoo.pipelines.label_maps import LABELS
 
+STAGES = ("unet", "unet_2", "unet_3")
 
-def build_model(recipe: HeartsRecipe, data: PairTensors, class_names: dict[str, list[str]]) -> ConditionalUNet2DModel:
+
+def hearts_of(model: str) -> HeartPipeline:
+    """A model that paints hearts.
+
+    Raises:
+        ZooError: If it does not.
+    """
+    pipe = zoo.from_pretrained(model)
+    if not isinstance(pipe, HeartPipeline):
+        raise ZooError(f"{model}: expected a model that paints hearts, got a {type(pipe).__name__}")
+    return pipe
+
+
+def stages_of(recipe: HeartsRecipe) -> tuple[str, dict]:
+    """The stage that is trained, and what a `HeartPipeline` is given of those before it and of where they end.
+
+    Raises:
+        ZooError: If the earlier ones are all three, or `last_timesteps` do not suit the stage.
+    """
+    settings, last = {}, recipe.last_timesteps
+    if recipe.earlier:
+        pipe = hearts_of(recipe.earlier)
+        settings = {name: getattr(pipe, name) for name in STAGES if getattr(pipe, name) is not None}
+        if len(settings) == len(STAGES):
+            raise ZooError(f"{recipe.earlier}: expected a model of one or two stages, it has three")
+    stage = STAGES[len(settings)]
+    if stage == "unet_2":
+        settings["boundary_ratio"] = recipe.boundary_ratio
+    if stage == "unet_3":
+        settings |= {"boundary_ratio": pipe.config.boundary_ratio, "last_timesteps": last}
+        most = recipe.boundary_ratio * pipe.scheduler.config.num_train_timesteps
+        if not last or last[0] >= most or last != sorted(set(last), reverse=True):
+            raise ZooError(f"'last_timesteps' expects falling timesteps below {most:g}, got {last}")
+    elif last:
+        raise ZooError(f"'last_timesteps' expects none but in a third stage, got {last}")
+    return stage, settings
+
+
+def build_model(
+    recipe: HeartsRecipe, stage: str, data: PairTensors, class_names: dict[str, list[str]]
+) -> ConditionalUNet2DModel:
     """A new network, or that of the stage in the model of `init_from`.
 
     Raises:
         ZooError: If that model paints no hearts, or lacks the stage.
     """
     if recipe.init_from:
-        pipe = zoo.from_pretrained(recipe.init_from)
-        if not isinstance(pipe, HeartPipeline) or (recipe.coarse and pipe.unet_2 is None):
-            raise ZooError(f"{recipe.init_from}: expected hearts of both stages, got a {type(pipe).__name__}")
-        return pipe.unet_2 if recipe.coarse else pipe.unet
+        network = getattr(hearts_of(recipe.init_from), stage)
+        if network is None:
+            raise ZooError(f"{recipe.init_from}: expected hearts with `{stage}`, it has none")
+        return network
     return ConditionalUNet2DModel(
         conditions=recipe.conditions,
         class_names=class_names,
@@ -107,18 +151,18 @@ def main(arguments: list[str] | None = None) -> None:
     drawer = zoo.from_pretrained(recipe.anatomy)
     if not isinstance(drawer, AnatomyPipeline) or drawer.sample_size != train.images.shape[-1]:
         raise ZooError(f"{recipe.anatomy}: expected a model of label maps of {train.images.shape[-1]} pixels")
-    coarse = zoo.from_pretrained(recipe.coarse).unet if recipe.coarse else None
+    stage, settings = stages_of(recipe)
 
     # Model, noise process, optimiser
     with settings_of(switches.config):
-        model = build_model(recipe, train, class_names)
+        model = build_model(recipe, stage, train, class_names)
         images, maps = to_network(train.images[:1]).split([train.images.shape[1] - LABELS, LABELS], dim=1)
         try_out(model, images, torch.zeros(1), train.labels[:1], None, maps)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     boundary = round(recipe.boundary_ratio * noising.config.num_train_timesteps)
-    first, last = (0, boundary) if coarse else (boundary, noising.config.num_train_timesteps)
+    first, last = (boundary, noising.config.num_train_timesteps) if stage == "unet" else (0, boundary)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)
     model, optimizer, loader = run.prepare(model, optimizer, loader)
@@ -134,14 +178,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     def build_pipeline() -> HeartPipeline:
         solver = {"algorithm_type": recipe.algorithm_type, "lambda_min_clipped": -5.1}
-        trained = run.averaged(model, ema)
-        stages = {"unet_2": trained, "boundary_ratio": recipe.boundary_ratio} if coarse else {}
         return HeartPipeline(
             drawer.unet,
             drawer.scheduler,
-            coarse or trained,
-            DPMSolverMultistepScheduler.from_config(noising.config, **solver),
-            **stages,
+            scheduler=DPMSolverMultistepScheduler.from_config(noising.config, **solver),
+            **settings,
+            **{stage: run.averaged(model, ema)},
             default_steps=recipe.num_inference_steps,
             default_anatomy_steps=drawer.config.default_steps,
             default_guidance=recipe.guidance_scale,

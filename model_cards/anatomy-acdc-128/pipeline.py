@@ -5,7 +5,7 @@ import torch
 
 from .anatomy_2b6f90db import mask_of_distances, settled
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_62a49c2c import ConditionalDiffusionSampling
+from .diffusion_433614b0 import ConditionalDiffusionSampling
 from .label_maps_7c786e0a import HeartOutput, interpolated, mask_output
 from .quantities_c95f9c7a import as_dicts, asked_quantities, told
 from .stepwise_7e334125 import Stepwise

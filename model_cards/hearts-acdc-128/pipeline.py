@@ -1,5 +1,6 @@
 """Hearts to order: a label map that is drawn or given, and an image painted on it."""
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from .anatomy_2b6f90db import around, mask_of_distances, settled, thickened
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_62a49c2c import ExpertSampling
+from .diffusion_433614b0 import ExpertSampling, falling
 from .label_maps_7c786e0a import LABELS, HeartOutput, interpolated, mask_output, one_hot
 from .quantities_c95f9c7a import as_dicts, asked_quantities, told
 from .stepwise_7e334125 import Stepwise
@@ -18,8 +19,8 @@ EDIT_MARGIN_MM = 3.0  # around both hearts, where an edit may paint
 class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     r"""Generates images of hearts with their masks, asked for classes, for quantities in millimetres, or for a mask.
 
-    One network draws the label map, as `AnatomyPipeline` does. Two others paint an image on it: `unet` from noise to
-    shapes, `unet_2` from shapes to texture.
+    One network draws the label map, as `AnatomyPipeline` does. Up to three others paint an image on it: `unet` from
+    noise to shapes, `unet_2` from shapes to texture, `unet_3` the finest of it.
 
     Parameters:
         anatomy ([`ConditionalUNet2DModel`]): Draws distance maps on a grid; its config names the conditions, their
@@ -30,6 +31,9 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         unet_2 ([`ConditionalUNet2DModel`], *optional*): Paints at the last timesteps, of little noise.
         boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`; of no effect
             without it.
+        unet_3 ([`ConditionalUNet2DModel`], *optional*): Paints at `last_timesteps` and between them.
+        last_timesteps (`list[int]`, *optional*): The timesteps that a call ends with, falling; its other steps are
+            spread evenly above them. Of no effect without `unet_3`, or in a call of no more steps than these.
         default_steps (`int`, defaults to 20): Sampling steps of the image of a call that names none.
         default_anatomy_steps (`int`, defaults to 15): Sampling steps of the label map.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none, of the image.
@@ -50,8 +54,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     projection_method = (
         "noised to the given alpha_bar and denoised by the default sampler, label map and all conditions left open"
     )
-    model_cpu_offload_seq = "anatomy->unet->unet_2"
-    _optional_components = ["unet_2"]
+    model_cpu_offload_seq = "anatomy->unet->unet_2->unet_3"
+    _optional_components = ["unet_2", "unet_3"]
 
     @keeps_settings
     def __init__(
@@ -62,6 +66,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         scheduler,
         unet_2=None,
         boundary_ratio: float | None = None,
+        unet_3=None,
+        last_timesteps: list[int] | None = None,
         default_steps: int = 20,
         default_anatomy_steps: int = 15,
         default_guidance: float = 1.0,
@@ -72,8 +78,15 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         super().__init__()
         if unet_2 is not None and boundary_ratio is None:
             raise ValueError("boundary_ratio: expected with `unet_2`")
+        if unet_3 is not None and (unet_2 is None or not last_timesteps):
+            raise ValueError("last_timesteps: expected with `unet_3`, and that with `unet_2`")
         self.register_modules(
-            anatomy=anatomy, anatomy_scheduler=anatomy_scheduler, unet=unet, scheduler=scheduler, unet_2=unet_2
+            anatomy=anatomy,
+            anatomy_scheduler=anatomy_scheduler,
+            unet=unet,
+            scheduler=scheduler,
+            unet_2=unet_2,
+            unet_3=unet_3,
         )
 
     @property
@@ -264,14 +277,39 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
             output.masks = mask_output(masks, output_type)
         return output
 
+    def _set_timesteps(self, scheduler, steps: int, device=None) -> None:
+        """As in the base class; where `unet_3` paints and the scheduler takes them, they end with `last_timesteps`."""
+        super()._set_timesteps(scheduler, steps, device)
+        takes_timesteps = "timesteps" in inspect.signature(scheduler.set_timesteps).parameters
+        if self.unet_3 is not None and steps > len(self.config.last_timesteps) and takes_timesteps:
+            timesteps = self._timesteps_from(int(scheduler.timesteps[0]), steps)
+            scheduler.set_timesteps(timesteps=timesteps, device=device)
+
+    def _timesteps_from(self, start: int, steps: int) -> list[int]:
+        """As in the base class; where `unet_3` paints they end with those of `last_timesteps` below `start`."""
+        if self.unet_3 is None:
+            return super()._timesteps_from(start, steps)
+        last = self.config.last_timesteps
+        if start <= last[0]:
+            return [start, *(timestep for timestep in last if timestep < start)]
+        share = (start - last[0]) / (self.scheduler.config.num_train_timesteps - last[0])
+        return [*falling(start, last[0], max(1, round(share * (steps - len(last))))), *last]
+
+    def _network_at(self, timestep: torch.Tensor):
+        """The network that paints at a timestep."""
+        if self.unet_3 is not None and timestep.item() <= self.config.last_timesteps[0]:
+            return self.unet_3
+        return self.unet_2 if self._is_for_expert(timestep) else self.unet
+
     def _painter(self, labels: torch.Tensor, masks: torch.Tensor):
         """The prediction of the network whose timestep it is, told classes and masks."""
         maps = one_hot(masks).to(self._execution_device, self.dtype)
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-            if self._is_for_expert(timestep):
-                return self.unet_2(sample, timestep, maps=maps).sample
-            asked = self.unet(sample, timestep, labels, maps=maps).sample
+            network = self._network_at(timestep)
+            if network is not self.unet:  # the others know no classes
+                return network(sample, timestep, maps=maps).sample
+            asked = network(sample, timestep, labels, maps=maps).sample
             if not self.do_classifier_free_guidance:
                 return asked
             unasked = self._predict_open(sample, timestep)
@@ -281,7 +319,7 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """Every condition left open, the label map too: no label at all, not even background."""
-        network = self.unet_2 if self._is_for_expert(timestep) else self.unet
+        network = self._network_at(timestep)
         return network(sample, timestep, maps=sample.new_full((len(sample), LABELS, *sample.shape[2:]), -1.0)).sample
 
     def _hearts(self, sample: torch.Tensor, masks: torch.Tensor, output_type: str, return_dict: bool):

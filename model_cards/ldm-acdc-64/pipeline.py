@@ -3,7 +3,7 @@
 import torch
 
 from .base_2bfdd39e import ZooPipeline, keeps_settings
-from .diffusion_62a49c2c import ConditionalDiffusionSampling
+from .diffusion_433614b0 import ConditionalDiffusionSampling
 from .stepwise_7e334125 import Stepwise
 
 

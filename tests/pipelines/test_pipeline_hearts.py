@@ -2,6 +2,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from zoo.pipelines import sample_generators
 
@@ -74,19 +75,43 @@ def test_a_given_mask_has_its_quantities(hearts, ring):
 
 
 def test_the_stages_share_the_timesteps(hearts, ring, monkeypatch):
-    used = {"unet": 0, "unet_2": 0}
-    for name in used:
+    seen = {"unet": [], "unet_2": [], "unet_3": []}
+    for name in seen:
         network = getattr(hearts, name)
 
-        def count(*inputs, name=name, forward=network.forward, **more):
-            used[name] += 1
-            return forward(*inputs, **more)
+        def note(sample, timestep, *inputs, name=name, forward=network.forward, **more):
+            seen[name].append(int(timestep))
+            return forward(sample, timestep, *inputs, **more)
 
-        monkeypatch.setattr(network, "forward", count)
-    make(hearts, 1, masks=ring)
-    assert used == {"unet": 3, "unet_2": 1}  # of four steps; the last one lies below 40 %
-    assert hearts.network_evaluations() == 4 + 3
-    assert hearts.network_evaluations(guidance_scale=2) == 4 + 3 + 3
+        monkeypatch.setattr(network, "forward", note)
+
+    def timesteps_of(act) -> dict[str, list[int]]:
+        for each in seen.values():
+            each.clear()
+        act()
+        return {name: list(each) for name, each in seen.items()}
+
+    # Of six steps four are spread evenly above the last two, and one of them lies below 40 %
+    called = timesteps_of(lambda: make(hearts, 1, masks=ring))
+    assert called == {"unet": [995, 771, 548], "unet_2": [324], "unet_3": [100, 8]}
+    assert hearts.network_evaluations() == 6 + 3
+    assert hearts.network_evaluations(guidance_scale=2) == 6 + 3 + 3
+    # No more steps than the last ones: those of the scheduler's own rule
+    assert timesteps_of(lambda: make(hearts, 1, masks=ring, num_inference_steps=2))["unet"] == [995, 498]
+    # Part of the way back
+    image = torch.rand(1, 1, 16, 16)
+    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.97))["unet_3"] == [100, 8]
+    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.9999))["unet_3"] == [1]
+    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.5))["unet_3"] == [100, 8]
+    # A scheduler that takes no timesteps of the caller's
+    hearts.scheduler = DDIMScheduler.from_config(hearts.scheduler.config)
+    assert timesteps_of(lambda: make(hearts, 1, masks=ring))["unet_3"] == [0]
+
+
+def test_a_third_stage_has_its_timesteps(hearts):
+    parts = hearts.components | {"boundary_ratio": 0.4}
+    with pytest.raises(ValueError, match="last_timesteps: expected with `unet_3`"):
+        type(hearts)(**parts)
 
 
 class TestEdit:

@@ -107,9 +107,13 @@ class DiffusionSampling:
         if not 1 <= steps <= most:
             raise ValueError(f"num_inference_steps: expected 1 to {most}, got {steps}")
         device = self._execution_device
-        self.scheduler.set_timesteps(steps, device=device)
+        self._set_timesteps(self.scheduler, steps, device)
         noise = self._noise(generators, self.sample_shape, latents)
         return noise.to(device, self.dtype) * self.scheduler.init_noise_sigma
+
+    def _set_timesteps(self, scheduler, steps: int, device=None) -> None:
+        """Gives a scheduler the timesteps of a whole reverse process."""
+        scheduler.set_timesteps(steps, device=device)
 
     def _finish(self, sample: torch.Tensor, output_type: str, return_dict: bool):
         """The output of a call that has denoised a sample."""
@@ -158,9 +162,7 @@ class DiffusionSampling:
         return self._intensities(sample)
 
     def _timesteps_below(self, alpha_bar: float, num_inference_steps: int | None) -> list[int]:
-        """The training step whose ᾱ is nearest, and evenly spaced ones from there to the image, which is left out.
-
-        They are the share below ᾱ of the steps of a whole reverse process.
+        """The training step whose ᾱ is nearest, and those from there to the image, as `_timesteps_from` has them.
 
         Raises:
             ValueError: If `alpha_bar` is out of its range or the scheduler takes no timesteps of the caller's.
@@ -170,9 +172,17 @@ class DiffusionSampling:
         if "timesteps" not in inspect.signature(self.scheduler.set_timesteps).parameters:
             raise ValueError(f"scheduler: {type(self.scheduler).__name__} takes no timesteps of the caller's")
         start = (self.scheduler.alphas_cumprod - alpha_bar).abs().argmin().item()
+        return self._timesteps_from(start, num_inference_steps or self.default_steps)
+
+    def _timesteps_from(self, start: int, steps: int) -> list[int]:
+        """Evenly spaced timesteps from `start` to the image, which is left out: their share of `steps` from noise."""
         share = (start + 1) / self.scheduler.config.num_train_timesteps
-        num_steps = max(1, min(start, round(share * (num_inference_steps or self.default_steps))))
-        return torch.linspace(start, 0, num_steps + 1).round().int()[:-1].tolist()
+        return falling(start, 0, max(1, min(start, round(share * steps))))
+
+
+def falling(start: int, end: int, steps: int) -> list[int]:
+    """So many evenly spaced timesteps from `start` towards `end`, which is left out."""
+    return torch.linspace(start, end, steps + 1).round().int()[:-1].tolist()
 
 
 class ExpertSampling(DiffusionSampling):
@@ -190,7 +200,7 @@ class ExpertSampling(DiffusionSampling):
     def _expert_steps(self, steps: int) -> int:
         """How many of the steps of a call are the expert's."""
         scheduler = type(self.scheduler).from_config(self.scheduler.config)
-        scheduler.set_timesteps(steps)
+        self._set_timesteps(scheduler, steps)
         return sum(map(self._is_for_expert, scheduler.timesteps))
 
 
