@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from accelerate import debug_launcher
 from metric_fakes import NoisePipeline, Projector
 
 from zoo.datasets import BuiltDataset
@@ -236,6 +237,24 @@ def test_an_interrupted_evaluation_goes_on(data, model_dir, tmp_path, few_pairs)
     assert resumed["diversity"] == fresh["diversity"]  # and neither cache nor batch size changes a figure
     other = evaluate(NoisePipeline(), data, **options, seed=1)
     assert other["diversity"]["ssim"] != fresh["diversity"]["ssim"]
+
+
+def share(data: BuiltDataset, folder, options: dict) -> None:
+    """What each of several processes does; the rank's own work and findings are left in the folder."""
+    torch.set_num_threads(1)
+    pipe = NoisePipeline()
+    found = evaluate(pipe, data, **options)
+    (folder / f"{torch.distributed.get_rank()}.json").write_text(json.dumps({"sampled": pipe.sampled, "found": found}))
+
+
+def test_processes_draw_together_and_the_first_measures(data, tmp_path):
+    options = {"groups": ["diversity", "cost"], "num_samples": 50, "batch_size": 8, "progress": False}
+    debug_launcher(share, (data, tmp_path, options), num_processes=2)
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert second == {"sampled": 24, "found": {}}  # 3 of 7 batches
+    alone = evaluate(NoisePipeline(), data, **options)
+    assert first["found"]["diversity"] == json.loads(json.dumps(alone["diversity"]))
+    assert first["found"]["cost"]["parameters"] == 16
 
 
 def test_images_without_patients_stand_for_themselves(data):

@@ -50,7 +50,8 @@ def evaluate(
 ) -> None:
     """Measure a model under the protocol; adds to its metrics.json and renders its card.
 
-    Figures of the validation split choose a model and are not published: they go to metrics-validation.json.
+    Figures of the validation split choose a model and are not published: they go to metrics-validation.json. Under
+    `accelerate launch --num_processes N -m zoo.cli evaluate …` N processes draw the samples; the first measures them.
     """
     from zoo.hub import datasets as hub_datasets
     from zoo.metrics import evaluate as measure
@@ -59,6 +60,7 @@ def evaluate(
     from zoo.published import layout, metrics_file
     from zoo.published.loading import find_folder
     from zoo.published.places import resolve
+    from zoo.samples.processes import Processes
 
     if weights is not None and len(extractor or []) != 1:
         raise ZooError(f"--weights: expected one --extractor that they are of, got {len(extractor or [])}")
@@ -86,6 +88,8 @@ def evaluate(
             cache_dir=cache,
             report_dir=report,
         )
+    if not Processes().is_first:
+        return
     metrics = metrics_file.merge_metrics(metrics_file.read(target), found)
     metrics_file.save(target, metrics)
     typer.echo(target)

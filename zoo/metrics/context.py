@@ -18,6 +18,7 @@ from zoo.metrics.image_set import ImageSet, check_contrast, from_floats, from_sp
 from zoo.pipelines import sample_generators
 from zoo.progress import track
 from zoo.published.networks import Judge
+from zoo.samples.processes import Processes
 
 ROWS_VERSION = 4  # of the reference rows that a cache keeps; goes up when their figures or names change
 
@@ -82,16 +83,20 @@ class Context:
 
     @cached_property
     def drawn(self) -> torch.Tensor:
-        """The samples as from `sample`, made batch by batch; each batch is kept for a later resume."""
+        """The samples as from `sample`, made batch by batch; each batch is kept for a later resume.
+
+        Several processes share the batches, and each has all samples in the end.
+        """
         evaluations = self.pipe.network_evaluations(**self.settings)
         self.announce("samples", f"{self.num_samples:,} images, {evaluations} network evaluation(s) each")
-        starts = range(0, self.num_samples, self.batch_size)
+        processes = Processes()
+        starts = range(0, self.num_samples, self.batch_size)[processes.rank :: processes.count]
         images = []
         for start in track(starts, "  sampling", disable=not self.progress):
             batch = range(start, min(start + self.batch_size, self.num_samples))
             depends_on = [self.weights, self.sampling_settings, self.seed, batch.start, batch.stop]
             images.append(self.model_cache.tensor("samples", depends_on, partial(self.sample, batch)))
-        return torch.cat(images)
+        return torch.cat(processes.gathered(images))
 
     def sample(self, batch: range) -> torch.Tensor:
         """Samples `(n, channels, height, width)`, uint8; of a model of pairs with the mask as a last channel."""

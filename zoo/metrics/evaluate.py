@@ -28,6 +28,7 @@ from zoo.metrics.utility import group as utility
 from zoo.metrics.utility.segmentation import SHARES, SameData
 from zoo.published.loading import name_of
 from zoo.published.metrics_file import HAD_A_PART, SCHEMA_VERSION
+from zoo.samples.processes import Processes
 
 GROUPS = (
     cost.GROUP,
@@ -72,6 +73,7 @@ def evaluate(
 
     Sample `i` depends on the seed and `i` alone. Samples are rounded to 8 bits as PNG files would be, since the real
     images have no more. With `cache_dir` and `model_dir`, an evaluation that was interrupted goes on where it stopped.
+    Processes of `accelerate launch` draw the samples together; the first then measures.
 
     Args:
         pipe: A pipeline of the zoo. Its own progress bars are switched off.
@@ -107,7 +109,8 @@ def evaluate(
             out and why.
 
     Returns:
-        `dict`: `metrics.json` without `training`, and without `model` where no `model_dir` is given.
+        `dict`: `metrics.json` without `training`, and without `model` where no `model_dir` is given. Nothing in all
+        processes but the first.
 
     Raises:
         ZooError: If the dataset does not fit the model, a count is too small for a group, or samples are NaN or
@@ -146,7 +149,7 @@ def evaluate(
             utility_seeds=utility_seeds,
             utility_shares=tuple(utility_shares or SHARES),
             same_data=same_data or {},
-            progress=progress,
+            progress=progress and Processes().is_first,
         )
         return _report(run, groups)
 
@@ -184,6 +187,10 @@ def _report(run: Context, asked: Sequence[str] | None) -> dict:
         group.check(run)
     if hasattr(run.pipe, "set_progress_bar_config"):
         run.pipe.set_progress_bar_config(disable=True)
+    if (processes := Processes()).count > 1 and names - NO_SAMPLES:
+        _ = run.drawn  # by all of them; what follows is for one, and must not be timed beside others
+        if not processes.is_first:
+            return {}
 
     report = {"schema_version": SCHEMA_VERSION}
     if run.weights:

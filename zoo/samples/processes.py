@@ -25,6 +25,15 @@ class Processes:
         if self._state is not None:
             self._state.wait_for_everyone()
 
+    def gathered(self, own: list) -> list:
+        """What all have of a list of which each took every `count`-th from its own rank on, in the list's order."""
+        if self._state is None:
+            return own
+        from accelerate.utils import gather_object
+
+        parts = gather_object([own])
+        return [parts[i % self.count][i // self.count] for i in range(sum(map(len, parts)))]
+
     @contextlib.contextmanager
     def in_the_first(self, context):
         """A context that the first enters before all others go on, and leaves when its own block ends.
