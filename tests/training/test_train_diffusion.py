@@ -173,6 +173,9 @@ def test_an_expert_is_trained_for_a_conditional_model(recipe, tmp_path):
     tuned = ["--expert_of", str(tmp_path / "runs" / "coarse-tuned" / "pipeline")]
     train_diffusion.main([*recipe("expert-tuned"), *settings, *tuned, *again, "--boundary_ratio", "0.6"])
     after = zoo.from_pretrained(tmp_path / "runs" / "expert-tuned" / "pipeline")
+    training = json.loads((tmp_path / "runs" / "expert-tuned" / "pipeline" / "metrics.json").read_text())["training"]
+    assert training["images_seen"] == 4 * seen[0]  # what both stages go on from is counted once
+    assert list(training["trainings"]) == ["whole", "expert", "coarse-tuned", "expert-tuned"]
     for name in ("unet", "unet_2"):
         for key, value in getattr(pipe, name).state_dict().items():
             assert torch.allclose(getattr(after, name).state_dict()[key], value, atol=1e-6)

@@ -435,18 +435,20 @@ class Run:
 
     def _save_pipeline(self, pipeline, decide: str) -> None:
         state = self.progress
-        before = [load_metrics(find_folder(source)).get("training", {}) for source in self.recipe.sources]
+        trainings = self._trainings()
         training = {
             "recipe": self.recipe.name,
-            "images_seen": state.images_seen + sum(run.get("images_seen", 0) for run in before),
+            "images_seen": sum(each["images_seen"] for each in trainings.values()),
             "epochs": state.epoch,
-            "seconds": round(state.seconds + sum(run.get("seconds", 0.0) for run in before), 1),
+            "seconds": round(sum(each["seconds"] for each in trainings.values()), 1),
             "hardware": describe_hardware(self.device),
             "seed": self.recipe.seed,
             "code_version": _code_version(),
             "selected_by": {decide: state.best},
             "dataset": self.dataset,
         }
+        if len(trainings) > 1:
+            training["trainings"] = trainings
         if state.restarts:
             training["optimizer_restarts"] = state.restarts
         model = {"name": self.recipe.name, "family": pipeline.family}
@@ -455,6 +457,17 @@ class Run:
             write_atomic(folder / "recipe.yaml", self.recipe.to_yaml())
             content = {"schema_version": 1, "model": model, "training": training}
             save(folder / "metrics.json", content)
+
+    def _trainings(self) -> dict[str, dict[str, float]]:
+        """Images and seconds of this run and of those that its networks come from, each counted once, by recipe."""
+        found = {}
+        for source in self.recipe.sources:
+            before = load_metrics(find_folder(source)).get("training", {})
+            alone = {"images_seen": before.get("images_seen", 0), "seconds": before.get("seconds", 0.0)}
+            found |= before.get("trainings", {before.get("recipe", source): alone})
+        own = {"images_seen": self.progress.images_seen, "seconds": round(self.progress.seconds, 1)}
+        earlier = found.get(self.recipe.name, {})  # of the same recipe, with which this run goes on
+        return found | {self.recipe.name: {key: value + earlier.get(key, 0) for key, value in own.items()}}
 
     def _save_samples(self, pipeline) -> None:
         pipeline.set_progress_bar_config(disable=True)

@@ -191,6 +191,13 @@ class Samples(Strict):
     settings: Settings
 
 
+class Run(Strict):
+    """One of the trainings that a model comes from."""
+
+    images_seen: int
+    seconds: Number
+
+
 class Training(Strict):
     """How a model was made; further notes may join."""
 
@@ -207,6 +214,7 @@ class Training(Strict):
     optimizer_restarts: int = None
     selected_by: dict[str, Number | None] = None
     dataset: Dataset = None
+    trainings: dict[str, Run] = None  # by recipe, where there was more than one
 
 
 class MetricsFile(Groups):
