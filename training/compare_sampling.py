@@ -43,17 +43,14 @@ from zoo.published.networks import Judge
 SETTINGS = (
     "scheduler",
     "algorithm_type",
-    "last_timesteps",
+    "last_ratio",
+    "last_steps",
     "sampler",
     "num_inference_steps",
     "guidance_scale",
     "temperature",
 )
-
-
-def timesteps(text: str) -> list[int]:
-    """`"100,60,8"` → `[100, 60, 8]`."""
-    return [int(number) for number in text.split(",")]
+OF_THE_PIPELINE = ("last_ratio", "last_steps")  # of these, what is no keyword of a call
 
 
 def grid(values: dict[str, list | None]) -> list[dict]:
@@ -109,7 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_inference_steps", nargs="+", type=int)
     parser.add_argument("--guidance_scale", nargs="+", type=float)
     parser.add_argument("--temperature", nargs="+", type=float, help="of a one-pass generator")
-    parser.add_argument("--last_timesteps", nargs="+", type=timesteps, help="of hearts of three stages: 100,60,30,8 …")
+    parser.add_argument("--last_ratio", nargs="+", type=float, help="of hearts of three stages")
+    parser.add_argument("--last_steps", nargs="+", type=int, help="likewise")
     options = parser.parse_args(arguments)
     if options.samples < 2:
         raise ZooError(f"--samples: expected at least 2, got {options.samples}")
@@ -135,8 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
         call = dict(settings)
         if options.scheduler or options.algorithm_type:
             set_scheduler(pipe, call.pop("scheduler", None), call.pop("algorithm_type", None))
-        if options.last_timesteps:
-            pipe.register_to_config(last_timesteps=call.pop("last_timesteps"))
+        pipe.register_to_config(**{name: call.pop(name) for name in OF_THE_PIPELINE if name in call})
         start = time.perf_counter()
         try:
             samples = draw_samples(pipe, options.samples, options.seed, **call)

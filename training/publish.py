@@ -32,7 +32,8 @@ DEFAULTS = {
     "num_inference_steps": "default_steps",
     "guidance_scale": "default_guidance",
     "temperature": "default_temperature",
-    "last_timesteps": "last_timesteps",
+    "last_ratio": "last_ratio",
+    "last_steps": "last_steps",
     "edit_alpha_bar": "edit_alpha_bar",
 }
 
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_inference_steps", type=int, help="default sampling steps")
     parser.add_argument("--guidance_scale", type=float, help="default guidance")
     parser.add_argument("--temperature", type=float, help="default temperature of a one-pass generator's latents")
-    parser.add_argument("--last_timesteps", type=int, nargs="+", help="that a sample of three stages ends with")
+    parser.add_argument("--last_ratio", type=float, help="share of the timesteps left to the third stage of hearts")
+    parser.add_argument("--last_steps", type=int, help="steps of a sample that lie there")
     parser.add_argument("--edit_alpha_bar", type=float, help="share of the signal that an edit of a heart keeps")
     parser.add_argument("--remark", help="first line of its card, such as what it is not for")
     options = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from common.recipe import AlgorithmType, Share, parse_recipe, stop_at_dry_run
 from common.unet_recipe import UNetRecipe
@@ -23,9 +23,11 @@ class HeartsRecipe(UNetRecipe):
 
     anatomy: str  # the model that draws label maps, folder or Hub id
     earlier: str | None = None  # the model of the stages before this one
-    boundary_ratio: Share = 0.4  # share of the timesteps, those of little noise, that are left to the second stage, or
-    # of which the third learns more than it paints
-    last_timesteps: list[NonNegativeInt] = []  # of the third stage: those that a sample ends with, falling
+    boundary_ratio: Share = (
+        0.4  # share of the timesteps, those of little noise, that the second stage or the third learns
+    )
+    last_ratio: Share | None = None  # of the third stage: share of the timesteps at which it paints
+    last_steps: PositiveInt | None = None  # and how many steps of a sample these are
     conditions: list[str] = []
     condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
     map_dropout: Share = 0.1  # share of the label maps left open
@@ -62,8 +64,6 @@ from zoo.models import ConditionalUNet2DModel
 from zoo.pipelines import AnatomyPipeline, HeartPipeline
 from zoo.pipelines.label_maps import LABELS
 
-STAGES = ("unet", "unet_2", "unet_3")
-
 
 def hearts_of(model: str) -> HeartPipeline:
     """A model that paints hearts.
@@ -81,25 +81,19 @@ def stages_of(recipe: HeartsRecipe) -> tuple[str, dict]:
     """The stage that is trained, and what a `HeartPipeline` is given of those before it and of where they end.
 
     Raises:
-        ZooError: If the earlier ones are all three, or `last_timesteps` do not suit the stage.
+        ZooError: If the earlier ones are all three, or the recipe lacks where the third begins.
     """
-    settings, last = {}, recipe.last_timesteps
-    if recipe.earlier:
-        pipe = hearts_of(recipe.earlier)
-        settings = {name: getattr(pipe, name) for name in STAGES if getattr(pipe, name) is not None}
-        if len(settings) == len(STAGES):
-            raise ZooError(f"{recipe.earlier}: expected a model of one or two stages, it has three")
-    stage = STAGES[len(settings)]
-    if stage == "unet_2":
-        settings["boundary_ratio"] = recipe.boundary_ratio
-    if stage == "unet_3":
-        settings |= {"boundary_ratio": pipe.config.boundary_ratio, "last_timesteps": last}
-        most = recipe.boundary_ratio * pipe.scheduler.config.num_train_timesteps
-        if not last or last[0] >= most or last != sorted(set(last), reverse=True):
-            raise ZooError(f"'last_timesteps' expects falling timesteps below {most:g}, got {last}")
-    elif last:
-        raise ZooError(f"'last_timesteps' expects none but in a third stage, got {last}")
-    return stage, settings
+    if not recipe.earlier:
+        return "unet", {}
+    pipe = hearts_of(recipe.earlier)
+    if pipe.unet_3 is not None:
+        raise ZooError(f"{recipe.earlier}: expected a model of one or two stages, it has three")
+    if pipe.unet_2 is None:
+        return "unet_2", {"unet": pipe.unet, "boundary_ratio": recipe.boundary_ratio}
+    if not (recipe.last_steps and recipe.last_ratio and recipe.last_ratio <= recipe.boundary_ratio):
+        raise ZooError(f"'last_ratio', 'last_steps': a third stage needs both, the first up to {recipe.boundary_ratio}")
+    earlier = {"unet": pipe.unet, "unet_2": pipe.unet_2, "boundary_ratio": pipe.config.boundary_ratio}
+    return "unet_3", {**earlier, "last_ratio": recipe.last_ratio, "last_steps": recipe.last_steps}
 
 
 def build_model(

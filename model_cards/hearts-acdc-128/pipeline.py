@@ -31,9 +31,11 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         unet_2 ([`ConditionalUNet2DModel`], *optional*): Paints at the last timesteps, of little noise.
         boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`; of no effect
             without it.
-        unet_3 ([`ConditionalUNet2DModel`], *optional*): Paints at `last_timesteps` and between them.
-        last_timesteps (`list[int]`, *optional*): The timesteps that a call ends with, falling; its other steps are
-            spread evenly above them. Of no effect without `unet_3`, or in a call of no more steps than these.
+        unet_3 ([`ConditionalUNet2DModel`], *optional*): Paints at the very last timesteps.
+        last_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_3`; of no effect
+            without it.
+        last_steps (`int`, *optional*): How many steps of a call lie there, each smaller than the one before; the others
+            are spread evenly above. Of no effect without `unet_3`, or in a call of no more steps than these.
         default_steps (`int`, defaults to 20): Sampling steps of the image of a call that names none.
         default_anatomy_steps (`int`, defaults to 15): Sampling steps of the label map.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none, of the image.
@@ -67,7 +69,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         unet_2=None,
         boundary_ratio: float | None = None,
         unet_3=None,
-        last_timesteps: list[int] | None = None,
+        last_ratio: float | None = None,
+        last_steps: int | None = None,
         default_steps: int = 20,
         default_anatomy_steps: int = 15,
         default_guidance: float = 1.0,
@@ -78,8 +81,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         super().__init__()
         if unet_2 is not None and boundary_ratio is None:
             raise ValueError("boundary_ratio: expected with `unet_2`")
-        if unet_3 is not None and (unet_2 is None or not last_timesteps):
-            raise ValueError("last_timesteps: expected with `unet_3`, and that with `unet_2`")
+        if unet_3 is not None and None in (unet_2, last_ratio, last_steps):
+            raise ValueError("unet_2, last_ratio, last_steps: expected with `unet_3`")
         self.register_modules(
             anatomy=anatomy,
             anatomy_scheduler=anatomy_scheduler,
@@ -278,26 +281,32 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         return output
 
     def _set_timesteps(self, scheduler, steps: int, device=None) -> None:
-        """As in the base class; where `unet_3` paints and the scheduler takes them, they end with `last_timesteps`."""
+        """As in the base class; where `unet_3` paints and the scheduler takes timesteps, they end with its own."""
         super()._set_timesteps(scheduler, steps, device)
         takes_timesteps = "timesteps" in inspect.signature(scheduler.set_timesteps).parameters
-        if self.unet_3 is not None and steps > len(self.config.last_timesteps) and takes_timesteps:
+        if self.unet_3 is not None and steps > self.config.last_steps and takes_timesteps:
             timesteps = self._timesteps_from(int(scheduler.timesteps[0]), steps)
             scheduler.set_timesteps(timesteps=timesteps, device=device)
 
     def _timesteps_from(self, start: int, steps: int) -> list[int]:
-        """As in the base class; where `unet_3` paints they end with those of `last_timesteps` below `start`."""
+        """As in the base class; where `unet_3` paints they end with its own below `start`, which are as squares."""
         if self.unet_3 is None:
             return super()._timesteps_from(start, steps)
-        last = self.config.last_timesteps
-        if start <= last[0]:
+        first, count = self._last_timestep, self.config.last_steps
+        last = [round(first * (step / count) ** 2) for step in range(count, 0, -1)]
+        if start <= first:
             return [start, *(timestep for timestep in last if timestep < start)]
-        share = (start - last[0]) / (self.scheduler.config.num_train_timesteps - last[0])
-        return [*falling(start, last[0], max(1, round(share * (steps - len(last))))), *last]
+        share = (start - first) / (self.scheduler.config.num_train_timesteps - first)
+        return [*falling(start, first, max(1, round(share * (steps - count)))), *last]
+
+    @property
+    def _last_timestep(self) -> int:
+        """The first timestep that is left to `unet_3`."""
+        return round(self.config.last_ratio * self.scheduler.config.num_train_timesteps)
 
     def _network_at(self, timestep: torch.Tensor):
         """The network that paints at a timestep."""
-        if self.unet_3 is not None and timestep.item() <= self.config.last_timesteps[0]:
+        if self.unet_3 is not None and timestep.item() <= self._last_timestep:
             return self.unet_3
         return self.unet_2 if self._is_for_expert(timestep) else self.unet
 

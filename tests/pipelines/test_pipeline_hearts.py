@@ -93,25 +93,26 @@ def test_the_stages_share_the_timesteps(hearts, ring, monkeypatch):
 
     # Of six steps four are spread evenly above the last two, and one of them lies below 40 %
     called = timesteps_of(lambda: make(hearts, 1, masks=ring))
-    assert called == {"unet": [995, 771, 548], "unet_2": [324], "unet_3": [100, 8]}
+    assert called == {"unet": [995, 771, 548], "unet_2": [324], "unet_3": [100, 25]}
     assert hearts.network_evaluations() == 6 + 3
     assert hearts.network_evaluations(guidance_scale=2) == 6 + 3 + 3
     # No more steps than the last ones: those of the scheduler's own rule
     assert timesteps_of(lambda: make(hearts, 1, masks=ring, num_inference_steps=2))["unet"] == [995, 498]
     # Part of the way back
     image = torch.rand(1, 1, 16, 16)
-    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.97))["unet_3"] == [100, 8]
+    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.97))["unet_3"] == [100, 25]
     assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.9999))["unet_3"] == [1]
-    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.5))["unet_3"] == [100, 8]
+    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.5))["unet_3"] == [100, 25]
     # A scheduler that takes no timesteps of the caller's
     hearts.scheduler = DDIMScheduler.from_config(hearts.scheduler.config)
     assert timesteps_of(lambda: make(hearts, 1, masks=ring))["unet_3"] == [0]
 
 
 def test_a_third_stage_has_its_timesteps(hearts):
-    parts = hearts.components | {"boundary_ratio": 0.4}
-    with pytest.raises(ValueError, match="last_timesteps: expected with `unet_3`"):
-        type(hearts)(**parts)
+    parts = [hearts.anatomy, hearts.anatomy_scheduler, hearts.unet, hearts.scheduler]
+    another = hearts.unet_3.from_config(hearts.unet_3.config)
+    with pytest.raises(ValueError, match="unet_2, last_ratio, last_steps: expected with `unet_3`"):
+        type(hearts)(*parts, unet_3=another, last_ratio=0.1, last_steps=2)
 
 
 class TestEdit:

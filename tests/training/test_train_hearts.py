@@ -63,7 +63,7 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
     train_hearts.main(write("fine", f"{anatomy}earlier: {runs}/coarse/pipeline\n"))
     fine = zoo.from_pretrained(runs / "fine" / "pipeline")
     assert fine.unet_3 is None and fine.config.boundary_ratio == 0.4
-    last = f"earlier: {runs}/fine/pipeline\nboundary_ratio: 0.15\nlast_timesteps: [100, 8]\n"
+    last = f"earlier: {runs}/fine/pipeline\nboundary_ratio: 0.15\nlast_ratio: 0.1\nlast_steps: 2\n"
     train_hearts.main(write("last", f"{anatomy}{last}edit_alpha_bar: 0.2\n"))
     pipe = zoo.from_pretrained(runs / "last" / "pipeline")
     for name in ("unet", "unet_2"):
@@ -72,7 +72,7 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
     assert output.images[0].size == output.masks[0].size == (64, 64)
     assert output.pixel_spacing_mm == 2.0
     assert (pipe.config.edit_alpha_bar, pipe.config.boundary_ratio) == (0.2, 0.4)
-    assert pipe.config.last_timesteps == [100, 8]
+    assert (pipe.config.last_ratio, pipe.config.last_steps) == (0.1, 2)
     training = json.loads((runs / "last" / "pipeline" / "metrics.json").read_text())["training"]
     assert training["images_seen"] == 3 * 2 * 48  # all stages
 
@@ -80,10 +80,8 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
         f"earlier: {runs}/coarse/pipeline\ninit_from: {runs}/coarse/pipeline\n": "expected hearts with `unet_2`",
         f"earlier: {runs}/last/pipeline\n": "expected a model of one or two stages, it has three",
         f"earlier: {runs}/maps/pipeline\n": "expected a model that paints hearts, got a AnatomyPipeline",
-        f"earlier: {runs}/fine/pipeline\n": r"'last_timesteps' expects falling timesteps below 400, got \[\]",
-        f"earlier: {runs}/fine/pipeline\nlast_timesteps: [400, 8]\n": "falling timesteps below 400",
-        f"earlier: {runs}/fine/pipeline\nlast_timesteps: [8, 100]\n": "falling timesteps below 400",
-        f"earlier: {runs}/coarse/pipeline\nlast_timesteps: [8]\n": "expects none but in a third stage",
+        f"earlier: {runs}/fine/pipeline\n": "'last_ratio', 'last_steps': a third stage needs both",
+        f"earlier: {runs}/fine/pipeline\nlast_ratio: 0.5\nlast_steps: 2\n": "the first up to 0.4",
     }.items():
         with pytest.raises(ZooError, match=message):
             train_hearts.main(write("again", anatomy + more))

@@ -64,7 +64,7 @@ def sampling(blocks, settings: dict) -> None:
     from zoo.pipelines import UnconditionalDDPMPipeline
 
     prepare(settings)
-    network = unet(settings).eval()
+    network = unet(settings).eval().to(memory_format=torch.channels_last)  # as `from_pretrained` loads it
     pipe = UnconditionalDDPMPipeline(network, DDIMScheduler(), default_steps=settings["sampling_steps"])
     pipe.set_progress_bar_config(disable=True)
 
@@ -92,4 +92,5 @@ block_out_channels: [{width}, {2 * width}, {4 * width}]
 attention_levels: [2]
 attention_head_dim: {min(32, 4 * width)}
 norm_num_groups: {min(8, width)}
+channels_last: true
 """
