@@ -329,14 +329,13 @@ def anatomy():
 
 @pytest.fixture
 def hearts(anatomy):
-    """A model of 16x16 hearts to order, of three stages."""
+    """A model of 16x16 hearts to order, of two stages."""
     from diffusers import DPMSolverMultistepScheduler
 
     from zoo.pipelines import HeartPipeline
 
     coarse = tiny_painter(["pathology", "phase"], 1, sample_size=16, map_channels=4, patch_size=2)
     fine = tiny_painter([], 2, sample_size=16, map_channels=4)
-    last = tiny_painter([], 3, sample_size=16, map_channels=4)
     sampler = DPMSolverMultistepScheduler.from_config(tiny_sampler().config, algorithm_type="sde-dpmsolver++")
     pipe = HeartPipeline(
         anatomy.unet,
@@ -345,10 +344,7 @@ def hearts(anatomy):
         sampler,
         fine,
         boundary_ratio=0.4,
-        unet_3=last,
-        last_ratio=0.1,
-        last_steps=2,
-        default_steps=6,
+        default_steps=4,
         default_anatomy_steps=3,
         pixel_spacing_mm=2.0,
     )

@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_inference_steps", nargs="+", type=int)
     parser.add_argument("--guidance_scale", nargs="+", type=float)
     parser.add_argument("--temperature", nargs="+", type=float, help="of a one-pass generator")
-    parser.add_argument("--last_ratio", nargs="+", type=float, help="of hearts of three stages")
+    parser.add_argument("--last_ratio", nargs="+", type=float, help="of hearts")
     parser.add_argument("--last_steps", nargs="+", type=int, help="likewise")
     options = parser.parse_args(arguments)
     if options.samples < 2:

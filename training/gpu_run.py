@@ -59,18 +59,11 @@ class Slice:
 SLICES = (
     Slice("hearts-coarse-acdc-128", "train_hearts.py", 0.36, "acdc-128", HEARTS),
     Slice(
-        "hearts-fine-acdc-128",
-        "train_hearts.py",
-        0.14,
-        "acdc-128",
-        [*HEARTS, "--earlier", f"{{runs}}/hearts-coarse-acdc-128/{PIPELINE}"],
-    ),
-    Slice(
         "hearts-acdc-128",
         "train_hearts.py",
-        0.1,
+        0.24,
         "acdc-128",
-        [*HEARTS, "--earlier", f"{{runs}}/hearts-fine-acdc-128/{PIPELINE}"],
+        [*HEARTS, "--coarse", f"{{runs}}/hearts-coarse-acdc-128/{PIPELINE}"],
     ),
     Slice("ddpm-coarse-acdc-64", "train_diffusion.py", 0.25, "acdc-64"),
     Slice("dcgan-best-acdc-64", "train_gan.py", 0.15, "acdc-64"),

@@ -1,13 +1,12 @@
-"""Trains a diffusion model that paints images of hearts on their label maps, in three stages by noise level.
+"""Trains a diffusion model that paints images of hearts on their label maps, in two stages by noise level.
 
     accelerate launch training/train_hearts.py --config training/recipes/hearts-coarse-acdc-128.yaml
-    accelerate launch training/train_hearts.py --config training/recipes/hearts-fine-acdc-128.yaml
     accelerate launch training/train_hearts.py --config training/recipes/hearts-acdc-128.yaml
 
 The first stage learns the timesteps of much noise, where shapes arise; the second those of little noise, where texture
-does, on finer patches (Balaji et al., 2022, arXiv 2211.01324, section 4.1); the third, on single pixels, the last of
-them. None depends on another; each later one is joined with those before it and the model that draws label maps. Every
-key of the recipe can be overridden (`--epochs 3`); `--resume` goes on, `--init_from MODEL` fine-tunes.
+does, on finer patches (Balaji et al., 2022, arXiv 2211.01324, section 4.1). Neither depends on the other; the second
+joins both with the model that draws label maps. Every key of the recipe can be overridden (`--epochs 3`); `--resume`
+goes on, `--init_from MODEL` fine-tunes.
 """
 
 from typing import Annotated
@@ -19,15 +18,11 @@ from common.unet_recipe import UNetRecipe
 
 
 class HeartsRecipe(UNetRecipe):
-    """Hyperparameters of a model that paints hearts. Without `earlier` it is the first stage, else the one after it."""
+    """Hyperparameters of a model that paints hearts. With `coarse` it is the second stage, else the first."""
 
     anatomy: str  # the model that draws label maps, folder or Hub id
-    earlier: str | None = None  # the model of the stages before this one
-    boundary_ratio: Share = (
-        0.4  # share of the timesteps, those of little noise, that the second stage or the third learns
-    )
-    last_ratio: Share | None = None  # of the third stage: share of the timesteps at which it paints
-    last_steps: PositiveInt | None = None  # and how many steps of a sample these are
+    coarse: str | None = None  # the model of the first stage
+    boundary_ratio: Share = 0.4  # share of the timesteps, those of little noise, that are the second stage's
     conditions: list[str] = []
     condition_dropout: Share = 0.1  # share of the labels left open in training, each condition by itself
     map_dropout: Share = 0.1  # share of the label maps left open
@@ -37,12 +32,16 @@ class HeartsRecipe(UNetRecipe):
     algorithm_type: AlgorithmType = "sde-dpmsolver++"
     num_inference_steps: PositiveInt = 20
     guidance_scale: NonNegativeFloat = 1.0
+    last_ratio: Share | None = (
+        None  # of the timesteps in which a sample's last steps lie, each smaller than the one before
+    )
+    last_steps: PositiveInt | None = None  # how many these are
     edit_alpha_bar: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of the signal, kept where an edit paints
 
     @property
     def sources(self) -> list[str]:
-        """As in the base class, and the model of the earlier stages."""
-        return [*super().sources, *([self.earlier] if self.earlier else [])]
+        """As in the base class, and the model of the first stage."""
+        return [*super().sources, *([self.coarse] if self.coarse else [])]
 
 
 if __name__ == "__main__":
@@ -65,50 +64,17 @@ from zoo.pipelines import AnatomyPipeline, HeartPipeline
 from zoo.pipelines.label_maps import LABELS
 
 
-def hearts_of(model: str) -> HeartPipeline:
-    """A model that paints hearts.
-
-    Raises:
-        ZooError: If it does not.
-    """
-    pipe = zoo.from_pretrained(model)
-    if not isinstance(pipe, HeartPipeline):
-        raise ZooError(f"{model}: expected a model that paints hearts, got a {type(pipe).__name__}")
-    return pipe
-
-
-def stages_of(recipe: HeartsRecipe) -> tuple[str, dict]:
-    """The stage that is trained, and what a `HeartPipeline` is given of those before it and of where they end.
-
-    Raises:
-        ZooError: If the earlier ones are all three, or the recipe lacks where the third begins.
-    """
-    if not recipe.earlier:
-        return "unet", {}
-    pipe = hearts_of(recipe.earlier)
-    if pipe.unet_3 is not None:
-        raise ZooError(f"{recipe.earlier}: expected a model of one or two stages, it has three")
-    if pipe.unet_2 is None:
-        return "unet_2", {"unet": pipe.unet, "boundary_ratio": recipe.boundary_ratio}
-    if not (recipe.last_steps and recipe.last_ratio and recipe.last_ratio <= recipe.boundary_ratio):
-        raise ZooError(f"'last_ratio', 'last_steps': a third stage needs both, the first up to {recipe.boundary_ratio}")
-    earlier = {"unet": pipe.unet, "unet_2": pipe.unet_2, "boundary_ratio": pipe.config.boundary_ratio}
-    return "unet_3", {**earlier, "last_ratio": recipe.last_ratio, "last_steps": recipe.last_steps}
-
-
-def build_model(
-    recipe: HeartsRecipe, stage: str, data: PairTensors, class_names: dict[str, list[str]]
-) -> ConditionalUNet2DModel:
+def build_model(recipe: HeartsRecipe, data: PairTensors, class_names: dict[str, list[str]]) -> ConditionalUNet2DModel:
     """A new network, or that of the stage in the model of `init_from`.
 
     Raises:
         ZooError: If that model paints no hearts, or lacks the stage.
     """
     if recipe.init_from:
-        network = getattr(hearts_of(recipe.init_from), stage)
-        if network is None:
-            raise ZooError(f"{recipe.init_from}: expected hearts with `{stage}`, it has none")
-        return network
+        pipe = zoo.from_pretrained(recipe.init_from)
+        if not isinstance(pipe, HeartPipeline) or (recipe.coarse and pipe.unet_2 is None):
+            raise ZooError(f"{recipe.init_from}: expected hearts of both stages, got a {type(pipe).__name__}")
+        return pipe.unet_2 if recipe.coarse else pipe.unet
     return ConditionalUNet2DModel(
         conditions=recipe.conditions,
         class_names=class_names,
@@ -145,18 +111,18 @@ def main(arguments: list[str] | None = None) -> None:
     drawer = zoo.from_pretrained(recipe.anatomy)
     if not isinstance(drawer, AnatomyPipeline) or drawer.sample_size != train.images.shape[-1]:
         raise ZooError(f"{recipe.anatomy}: expected a model of label maps of {train.images.shape[-1]} pixels")
-    stage, settings = stages_of(recipe)
+    coarse = zoo.from_pretrained(recipe.coarse).unet if recipe.coarse else None
 
     # Model, noise process, optimiser
     with settings_of(switches.config):
-        model = build_model(recipe, stage, train, class_names)
+        model = build_model(recipe, train, class_names)
         images, maps = to_network(train.images[:1]).split([train.images.shape[1] - LABELS, LABELS], dim=1)
         try_out(model, images, torch.zeros(1), train.labels[:1], None, maps)
     if recipe.channels_last:
         model.to(memory_format=torch.channels_last)
     noising = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     boundary = round(recipe.boundary_ratio * noising.config.num_train_timesteps)
-    first, last = (boundary, noising.config.num_train_timesteps) if stage == "unet" else (0, boundary)
+    first, last = (0, boundary) if coarse else (boundary, noising.config.num_train_timesteps)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     loader = run.loader(train)
     model, optimizer, loader = run.prepare(model, optimizer, loader)
@@ -172,12 +138,16 @@ def main(arguments: list[str] | None = None) -> None:
 
     def build_pipeline() -> HeartPipeline:
         solver = {"algorithm_type": recipe.algorithm_type, "lambda_min_clipped": -5.1}
+        trained = run.averaged(model, ema)
+        stages = {"unet_2": trained, "boundary_ratio": recipe.boundary_ratio} if coarse else {}
         return HeartPipeline(
             drawer.unet,
             drawer.scheduler,
-            scheduler=DPMSolverMultistepScheduler.from_config(noising.config, **solver),
-            **settings,
-            **{stage: run.averaged(model, ema)},
+            coarse or trained,
+            DPMSolverMultistepScheduler.from_config(noising.config, **solver),
+            **stages,
+            last_ratio=recipe.last_ratio,
+            last_steps=recipe.last_steps,
             default_steps=recipe.num_inference_steps,
             default_anatomy_steps=drawer.config.default_steps,
             default_guidance=recipe.guidance_scale,

@@ -19,8 +19,8 @@ EDIT_MARGIN_MM = 3.0  # around both hearts, where an edit may paint
 class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     r"""Generates images of hearts with their masks, asked for classes, for quantities in millimetres, or for a mask.
 
-    One network draws the label map, as `AnatomyPipeline` does. Up to three others paint an image on it: `unet` from
-    noise to shapes, `unet_2` from shapes to texture, `unet_3` the finest of it.
+    One network draws the label map, as `AnatomyPipeline` does. Two others paint an image on it: `unet` from noise to
+    shapes, `unet_2` from shapes to texture.
 
     Parameters:
         anatomy ([`ConditionalUNet2DModel`]): Draws distance maps on a grid; its config names the conditions, their
@@ -31,11 +31,10 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         unet_2 ([`ConditionalUNet2DModel`], *optional*): Paints at the last timesteps, of little noise.
         boundary_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_2`; of no effect
             without it.
-        unet_3 ([`ConditionalUNet2DModel`], *optional*): Paints at the very last timesteps.
-        last_ratio (`float`, *optional*): Share of the training timesteps that are left to `unet_3`; of no effect
-            without it.
-        last_steps (`int`, *optional*): How many steps of a call lie there, each smaller than the one before; the others
-            are spread evenly above. Of no effect without `unet_3`, or in a call of no more steps than these.
+        last_ratio (`float`, *optional*): Share of the training timesteps in which the last steps of a call lie, each
+            smaller than the one before, since texture arises there; its other steps are spread evenly above. Of no
+            effect in a call of no more steps than these, or by a scheduler that takes no timesteps.
+        last_steps (`int`, *optional*): How many these are.
         default_steps (`int`, defaults to 20): Sampling steps of the image of a call that names none.
         default_anatomy_steps (`int`, defaults to 15): Sampling steps of the label map.
         default_guidance (`float`, defaults to 1.0): Guidance scale of a call that names none, of the image.
@@ -56,8 +55,8 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
     projection_method = (
         "noised to the given alpha_bar and denoised by the default sampler, label map and all conditions left open"
     )
-    model_cpu_offload_seq = "anatomy->unet->unet_2->unet_3"
-    _optional_components = ["unet_2", "unet_3"]
+    model_cpu_offload_seq = "anatomy->unet->unet_2"
+    _optional_components = ["unet_2"]
 
     @keeps_settings
     def __init__(
@@ -68,7 +67,6 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         scheduler,
         unet_2=None,
         boundary_ratio: float | None = None,
-        unet_3=None,
         last_ratio: float | None = None,
         last_steps: int | None = None,
         default_steps: int = 20,
@@ -81,15 +79,10 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         super().__init__()
         if unet_2 is not None and boundary_ratio is None:
             raise ValueError("boundary_ratio: expected with `unet_2`")
-        if unet_3 is not None and None in (unet_2, last_ratio, last_steps):
-            raise ValueError("unet_2, last_ratio, last_steps: expected with `unet_3`")
+        if (last_ratio is None) != (last_steps is None):
+            raise ValueError("last_ratio, last_steps: expected both or none")
         self.register_modules(
-            anatomy=anatomy,
-            anatomy_scheduler=anatomy_scheduler,
-            unet=unet,
-            scheduler=scheduler,
-            unet_2=unet_2,
-            unet_3=unet_3,
+            anatomy=anatomy, anatomy_scheduler=anatomy_scheduler, unet=unet, scheduler=scheduler, unet_2=unet_2
         )
 
     @property
@@ -281,44 +274,32 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
         return output
 
     def _set_timesteps(self, scheduler, steps: int, device=None) -> None:
-        """As in the base class; where `unet_3` paints and the scheduler takes timesteps, they end with its own."""
+        """As in the base class, but for the last steps."""
         super()._set_timesteps(scheduler, steps, device)
         takes_timesteps = "timesteps" in inspect.signature(scheduler.set_timesteps).parameters
-        if self.unet_3 is not None and steps > self.config.last_steps and takes_timesteps:
+        if takes_timesteps and steps > (self.config.last_steps or steps):
             timesteps = self._timesteps_from(int(scheduler.timesteps[0]), steps)
             scheduler.set_timesteps(timesteps=timesteps, device=device)
 
     def _timesteps_from(self, start: int, steps: int) -> list[int]:
-        """As in the base class; where `unet_3` paints they end with its own below `start`, which are as squares."""
-        if self.unet_3 is None:
+        """As in the base class, but for the last steps, which are as squares."""
+        count, most = self.config.last_steps, self.scheduler.config.num_train_timesteps
+        if count is None:
             return super()._timesteps_from(start, steps)
-        first, count = self._last_timestep, self.config.last_steps
+        first = round(self.config.last_ratio * most)
         last = [round(first * (step / count) ** 2) for step in range(count, 0, -1)]
         if start <= first:
             return [start, *(timestep for timestep in last if timestep < start)]
-        share = (start - first) / (self.scheduler.config.num_train_timesteps - first)
-        return [*falling(start, first, max(1, round(share * (steps - count)))), *last]
-
-    @property
-    def _last_timestep(self) -> int:
-        """The first timestep that is left to `unet_3`."""
-        return round(self.config.last_ratio * self.scheduler.config.num_train_timesteps)
-
-    def _network_at(self, timestep: torch.Tensor):
-        """The network that paints at a timestep."""
-        if self.unet_3 is not None and timestep.item() <= self._last_timestep:
-            return self.unet_3
-        return self.unet_2 if self._is_for_expert(timestep) else self.unet
+        return [*falling(start, first, max(1, round((steps - count) * (start - first) / (most - first)))), *last]
 
     def _painter(self, labels: torch.Tensor, masks: torch.Tensor):
         """The prediction of the network whose timestep it is, told classes and masks."""
         maps = one_hot(masks).to(self._execution_device, self.dtype)
 
         def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-            network = self._network_at(timestep)
-            if network is not self.unet:  # the others know no classes
-                return network(sample, timestep, maps=maps).sample
-            asked = network(sample, timestep, labels, maps=maps).sample
+            if self._is_for_expert(timestep):
+                return self.unet_2(sample, timestep, maps=maps).sample
+            asked = self.unet(sample, timestep, labels, maps=maps).sample
             if not self.do_classifier_free_guidance:
                 return asked
             unasked = self._predict_open(sample, timestep)
@@ -328,7 +309,7 @@ class HeartPipeline(ExpertSampling, Stepwise, ZooPipeline):
 
     def _predict_open(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         """Every condition left open, the label map too: no label at all, not even background."""
-        network = self._network_at(timestep)
+        network = self.unet_2 if self._is_for_expert(timestep) else self.unet
         return network(sample, timestep, maps=sample.new_full((len(sample), LABELS, *sample.shape[2:]), -1.0)).sample
 
     def _hearts(self, sample: torch.Tensor, masks: torch.Tensor, output_type: str, return_dict: bool):

@@ -15,7 +15,7 @@ OTHERS = ["acgan", "infogan", "cvae", "unconditional_ddpm", "anatomy", "latent_d
 COMPONENTS = {
     "cvae": {"vae"},
     "latent_diffusion": {"vae", "unet"},
-    "hearts": {"anatomy", "unet", "unet_2", "unet_3"},
+    "hearts": {"anatomy", "unet", "unet_2"},
     **dict.fromkeys(("dcgan", "acgan", "infogan"), {"generator_model"}),
 }
 

@@ -74,45 +74,57 @@ def test_a_given_mask_has_its_quantities(hearts, ring):
         make(hearts, masks=ring, wall_thickness_mm=9)
 
 
-def test_the_stages_share_the_timesteps(hearts, ring, monkeypatch):
-    seen = {"unet": [], "unet_2": [], "unet_3": []}
-    for name in seen:
+@pytest.fixture
+def seen(hearts, monkeypatch):
+    """The timesteps at which each network paints in an action."""
+    found = {"unet": [], "unet_2": []}
+    for name in found:
         network = getattr(hearts, name)
 
         def note(sample, timestep, *inputs, name=name, forward=network.forward, **more):
-            seen[name].append(int(timestep))
+            found[name].append(int(timestep))
             return forward(sample, timestep, *inputs, **more)
 
         monkeypatch.setattr(network, "forward", note)
 
-    def timesteps_of(act) -> dict[str, list[int]]:
-        for each in seen.values():
-            each.clear()
-        act()
-        return {name: list(each) for name, each in seen.items()}
+    def seen(action) -> dict[str, list[int]]:
+        for timesteps in found.values():
+            timesteps.clear()
+        action()
+        return {name: list(timesteps) for name, timesteps in found.items()}
 
-    # Of six steps four are spread evenly above the last two, and one of them lies below 40 %
-    called = timesteps_of(lambda: make(hearts, 1, masks=ring))
-    assert called == {"unet": [995, 771, 548], "unet_2": [324], "unet_3": [100, 25]}
-    assert hearts.network_evaluations() == 6 + 3
-    assert hearts.network_evaluations(guidance_scale=2) == 6 + 3 + 3
-    # No more steps than the last ones: those of the scheduler's own rule
-    assert timesteps_of(lambda: make(hearts, 1, masks=ring, num_inference_steps=2))["unet"] == [995, 498]
+    return seen
+
+
+def test_the_stages_share_the_timesteps(hearts, ring, seen):
+    assert seen(lambda: make(hearts, 1, masks=ring)) == {"unet": [995, 746, 498], "unet_2": [249]}  # 400 and more, less
+    assert hearts.network_evaluations() == 4 + 3
+    assert hearts.network_evaluations(guidance_scale=2) == 4 + 3 + 3
+
+
+def test_the_last_steps_are_small(hearts, ring, seen):
+    hearts.register_to_config(last_ratio=0.1, last_steps=2)
+
+    def called(**settings) -> dict[str, list[int]]:
+        return seen(lambda: make(hearts, 1, masks=ring, **settings))
+
+    assert called(num_inference_steps=6) == {"unet": [995, 771, 548], "unet_2": [324, 100, 25]}
+    assert hearts.network_evaluations(6, guidance_scale=2) == 6 + 3 + 3
+    assert called(num_inference_steps=2) == {"unet": [995, 498], "unet_2": []}  # no more than the last ones
     # Part of the way back
     image = torch.rand(1, 1, 16, 16)
-    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.97))["unet_3"] == [100, 25]
-    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.9999))["unet_3"] == [1]
-    assert timesteps_of(lambda: hearts.project(image, alpha_bar=0.5))["unet_3"] == [100, 25]
+    for alpha_bar, timesteps in {0.5: [492, 100, 25], 0.97: [103, 100, 25], 0.99: [58, 25], 0.9999: [1]}.items():
+        found = seen(lambda alpha_bar=alpha_bar: hearts.project(image, alpha_bar=alpha_bar))
+        assert found["unet"] + found["unet_2"] == timesteps
     # A scheduler that takes no timesteps of the caller's
     hearts.scheduler = DDIMScheduler.from_config(hearts.scheduler.config)
-    assert timesteps_of(lambda: make(hearts, 1, masks=ring))["unet_3"] == [0]
+    assert called(num_inference_steps=4) == {"unet": [750, 500], "unet_2": [250, 0]}
 
 
-def test_a_third_stage_has_its_timesteps(hearts):
-    parts = [hearts.anatomy, hearts.anatomy_scheduler, hearts.unet, hearts.scheduler]
-    another = hearts.unet_3.from_config(hearts.unet_3.config)
-    with pytest.raises(ValueError, match="unet_2, last_ratio, last_steps: expected with `unet_3`"):
-        type(hearts)(*parts, unet_3=another, last_ratio=0.1, last_steps=2)
+def test_last_steps_need_their_share(hearts):
+    parts = [hearts.anatomy, hearts.anatomy_scheduler, hearts.unet.from_config(hearts.unet.config), hearts.scheduler]
+    with pytest.raises(ValueError, match="last_ratio, last_steps: expected both or none"):
+        type(hearts)(*parts, last_steps=2)
 
 
 class TestEdit:

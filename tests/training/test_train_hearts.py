@@ -1,4 +1,4 @@
-"""Training the model of label maps and the three stages of the one that paints on them, as typed."""
+"""Training the model of label maps and both stages of the one that paints on them, as typed."""
 
 import json
 
@@ -60,31 +60,17 @@ def test_all_stages_end_in_hearts_to_order(write, tmp_path):
     anatomy = f"anatomy: {runs}/maps/pipeline\n"
     train_hearts.main(write("coarse", anatomy))
     assert zoo.from_pretrained(runs / "coarse" / "pipeline").unet_2 is None
-    train_hearts.main(write("fine", f"{anatomy}earlier: {runs}/coarse/pipeline\n"))
-    fine = zoo.from_pretrained(runs / "fine" / "pipeline")
-    assert fine.unet_3 is None and fine.config.boundary_ratio == 0.4
-    last = f"earlier: {runs}/fine/pipeline\nboundary_ratio: 0.15\nlast_ratio: 0.1\nlast_steps: 2\n"
-    train_hearts.main(write("last", f"{anatomy}{last}edit_alpha_bar: 0.2\n"))
-    pipe = zoo.from_pretrained(runs / "last" / "pipeline")
-    for name in ("unet", "unet_2"):
-        torch.testing.assert_close(getattr(pipe, name).state_dict(), getattr(fine, name).state_dict())
+    train_hearts.main(write("fine", f"{anatomy}coarse: {runs}/coarse/pipeline\nedit_alpha_bar: 0.2\n"))
+    pipe = zoo.from_pretrained(runs / "fine" / "pipeline")
     output = pipe(2, class_labels="HCM", wall_thickness_mm=pipe.quantities["wall_thickness_mm"]["max"])
     assert output.images[0].size == output.masks[0].size == (64, 64)
-    assert output.pixel_spacing_mm == 2.0
-    assert (pipe.config.edit_alpha_bar, pipe.config.boundary_ratio) == (0.2, 0.4)
-    assert (pipe.config.last_ratio, pipe.config.last_steps) == (0.1, 2)
-    training = json.loads((runs / "last" / "pipeline" / "metrics.json").read_text())["training"]
-    assert training["images_seen"] == 3 * 2 * 48  # all stages
+    assert output.pixel_spacing_mm == 2.0 and pipe.config.edit_alpha_bar == 0.2
+    training = json.loads((runs / "fine" / "pipeline" / "metrics.json").read_text())["training"]
+    assert training["images_seen"] == 2 * 2 * 48  # both stages
 
-    for more, message in {
-        f"earlier: {runs}/coarse/pipeline\ninit_from: {runs}/coarse/pipeline\n": "expected hearts with `unet_2`",
-        f"earlier: {runs}/last/pipeline\n": "expected a model of one or two stages, it has three",
-        f"earlier: {runs}/maps/pipeline\n": "expected a model that paints hearts, got a AnatomyPipeline",
-        f"earlier: {runs}/fine/pipeline\n": "'last_ratio', 'last_steps': a third stage needs both",
-        f"earlier: {runs}/fine/pipeline\nlast_ratio: 0.5\nlast_steps: 2\n": "the first up to 0.4",
-    }.items():
-        with pytest.raises(ZooError, match=message):
-            train_hearts.main(write("again", anatomy + more))
+    with pytest.raises(ZooError, match="expected hearts of both stages"):
+        more = f"{anatomy}coarse: {runs}/coarse/pipeline\ninit_from: {runs}/coarse/pipeline\n"
+        train_hearts.main(write("again", more))
     with pytest.raises(ZooError, match="expected a model of label maps of 64 pixels"):
         train_hearts.main(write("wrong", f"anatomy: {runs}/coarse/pipeline\n"))
 
