@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.datasets.content import read_text
+from zoo.datasets.masks import laid_on
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.schema import PATHOLOGIES
 from zoo.datasets.sources import open_source
@@ -145,9 +146,7 @@ def _find(folder, stem: str):
 
 
 def _read_mask(path, image: Volume) -> np.ndarray:
-    mask = read_nifti(path)
-    if (why := mask.lies_on(image)) is not None:
-        raise ZooError(f"{path}: mask of {why}")
+    mask = laid_on(read_nifti(path), image, path)
     voxels = mask.voxels
     labels = np.unique(voxels)
     if not np.isin(labels, [0, 1, 2, 3]).all():

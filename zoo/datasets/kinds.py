@@ -23,6 +23,14 @@ _MARKS = (
     (b"GIF8", PICTURES),
     (b"NRRD000", ITK),
 )
+# Group and element, then type and length or the length alone, then the value's beginning
+_FIRST_ELEMENT = re.compile(
+    rb"[\x02\x08]\0\0\0(UL\x04\0|\x04\0\0\0)..\0\0"
+    rb"|\x02\0\x01\0OB\0\0\x02\0\0\0"
+    rb"|(\x02\0\x02|\x08\0[\x16\x18])\0(UI.\0|.\0\0\0)[0-2]\."
+    rb"|\x08\0[\x05\x08]\0(CS.\0|.\0\0\0)[A-Z]{2}",
+    re.DOTALL,
+)
 # Of voxels beside a header, which are no item of their own
 _DATA = re.compile(r"\.(img|img\.gz|raw|raw\.gz|zraw|bin)$", re.IGNORECASE)
 
@@ -30,7 +38,7 @@ _DATA = re.compile(r"\.(img|img\.gz|raw|raw\.gz|zraw|bin)$", re.IGNORECASE)
 def kind_of(path) -> str | None:
     """`"pictures"`, `"NIfTI"`, `"DICOM"` or `"MHD/NRRD"`; `None` for a file that is none of them."""
     head, name = head_of(path), path.name.lower()
-    if head[128:132] == b"DICM":
+    if head[128:132] == b"DICM" or is_bare_dicom(head) and not _DATA.search(name):
         return DICOM
     for mark, kind in _MARKS:
         if head.startswith(mark):
@@ -45,6 +53,14 @@ def kind_of(path) -> str | None:
     if _DATA.search(name):
         return None
     return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
+
+
+def is_bare_dicom(head: bytes) -> bool:
+    """Whether a file begins with an element of DICOM, without the preamble and the mark that come before them.
+
+    The first one is a length, a kind of image, a character set or a UID.
+    """
+    return bool(_FIRST_ELEMENT.match(head))
 
 
 def companion(name: str, files: dict) -> str | None:

@@ -1,11 +1,12 @@
 """A patient's scans as rows: which frames, where the heart is, and slices on one grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from zoo import png
+from zoo.datasets.masks import laid_on
 from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import PHASES, slice_level
@@ -126,15 +127,10 @@ def read_patient(scans: list[Scan], look: Look, skip_bad: bool = False) -> Patie
         raise ZooError(f"{scans[0].name}: no frame is left of the phases {', '.join(look.phases or PHASES)}")
     for frame in frames:
         found.hashes |= frame.volume.content_hashes()
-    masks = [frame.mask for frame in frames if frame.mask is not None]
-    alike = len({frame.volume.voxels.shape for frame in frames}) == 1
-    shared = _center(frames, look) if alike else None
-    for frame in frames:
-        how, center = shared or _center([frame], look)
+    for frame, (how, center), first_is_basal in _placed(frames, look):
         middle = [(side - 1) / 2 for side in frame.volume.voxels.shape[1:]]
         offset = np.hypot(*(np.subtract(center, middle) * frame.volume.spacing))
         found.center = (how, float(offset))
-        first_is_basal = basal_first(masks) if alike else basal_first([] if frame.mask is None else [frame.mask])
         try:
             slices = slice_rows(frame.volume, look, center, frame.mask, first_is_basal)
         except ValueError as error:
@@ -222,8 +218,7 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
     Raises:
         ZooError: If the mask does not lie on its image, or has values that are no labels or not among `mask_labels`.
     """
-    if (why := mask.lies_on(image)) is not None:
-        raise ZooError(f"{name}: mask of {why}")
+    mask = laid_on(mask, image, name)
     if mask.num_frames != image.num_frames:
         raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
     voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
@@ -242,6 +237,30 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
         table[list(known)] = list(known.values())
         labels = table[labels]
     return labels
+
+
+def _placed(frames: list[Frame], look: Look) -> Iterator[tuple[Frame, tuple[str, tuple[float, float]], bool]]:
+    """Each frame, its centre, and whether its first slice is basal: alike in all frames of one heartbeat."""
+    beats: list[list[Frame]] = []
+    for frame in frames:
+        beat = next((beat for beat in beats if all(_is_one_beat(frame, other) for other in beat)), None)
+        beat.append(frame) if beat is not None else beats.append([frame])
+    of_beat = [
+        (_center(beat, look), basal_first([frame.mask for frame in beat if frame.mask is not None])) for beat in beats
+    ]
+    for frame in frames:
+        index = next(index for index, beat in enumerate(beats) if any(frame is other for other in beat))
+        yield frame, *of_beat[index]
+
+
+def _is_one_beat(frame: Frame, other: Frame) -> bool:
+    """Whether two frames are of one file, or of files on one grid whose names say that they are frames."""
+    if frame.scan is other.scan:
+        return True
+    times = [(each.number, each.phase) for each in (frame, other)]
+    if times[0] == times[1] or (None, None) in times:
+        return False
+    return frame.volume.lies_on(other.volume) is None and frame.volume.spacing == other.volume.spacing
 
 
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
