@@ -250,7 +250,9 @@ def _padding(data: pydicom.Dataset) -> tuple[int, int] | None:
         return None
     bits, signed = int(data.get("BitsAllocated") or 16), bool(data.get("PixelRepresentation"))
     low = -(2 ** (bits - 1)) if signed else 0
-    ends = sorted(int((end - low) % 2**bits + low) for end in ends if end is not None)  # its sign is often written wrong
+    ends = sorted(
+        int((end - low) % 2**bits + low) for end in ends if end is not None
+    )  # its sign is often written wrong
     return ends[0], ends[-1]
 
 

@@ -1,4 +1,4 @@
-"""A mask is laid on its image: by both affines, or as both are stored where one file knows no orientation."""
+"""Masks: laid on their images, by both affines or as both are stored where one knows no orientation; their labels."""
 
 from dataclasses import replace
 
@@ -7,7 +7,35 @@ import numpy as np
 from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
+ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 UNKNOWN_SIDES = (1.0, 1.0, 1.0)  # what programs put down that know no lengths
+
+
+def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, name: str) -> np.ndarray:
+    """The labels of a mask, uint8 `(frames, slices, height, width)`.
+
+    Raises:
+        ZooError: If the mask does not lie on its image, or has values that are no labels or not among `mask_labels`.
+    """
+    mask = laid_on(mask, image, name)
+    if mask.num_frames != image.num_frames:
+        raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
+    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
+    values = np.unique(voxels)
+    whole = np.round(values)
+    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
+        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
+    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
+    if set(values.tolist()) == {0, 255}:
+        labels = labels // 255
+    if mask_labels is not None:
+        known = {0: 0, **mask_labels}
+        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
+            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
+        table = np.zeros(256, np.uint8)
+        table[list(known)] = list(known.values())
+        labels = table[labels]
+    return labels
 
 
 def laid_on(mask: Volume, image: Volume, path) -> Volume:

@@ -1,12 +1,13 @@
 """A patient's scans as rows: which frames, where the heart is, and slices on one grid."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from zoo import png
-from zoo.datasets.masks import laid_on
+from zoo.datasets.masks import labels_of
 from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import PHASES, slice_level
@@ -14,7 +15,6 @@ from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 PERCENTILES = (0.5, 99.5)
-ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 
 
 @dataclass
@@ -140,6 +140,20 @@ def read_patient(scans: list[Scan], look: Look, skip_bad: bool = False) -> Patie
     return found
 
 
+def check_spellings(scans: list[Scan]) -> None:
+    """Makes sure that no two patients' names differ in case alone.
+
+    Raises:
+        ZooError: If two do; the message names files of both.
+    """
+    spellings = defaultdict(dict)
+    for scan in scans:
+        spellings[scan.patient.casefold()].setdefault(scan.patient, scan.name)
+    if alike := next((dict(sorted(names.items())) for names in spellings.values() if len(names) > 1), None):
+        where, told = " and ".join(alike.values()), " and ".join(alike)
+        raise ZooError(f"{where}: may be of one patient or of two, by names {told}; expected one spelling")
+
+
 def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     """The frames of a scan that are to be stored, and what its reader has to say.
 
@@ -210,33 +224,6 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
         )
         for number in sorted(set(numbers))
     ]
-
-
-def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, name: str) -> np.ndarray:
-    """The labels of a mask, uint8 `(frames, slices, height, width)`.
-
-    Raises:
-        ZooError: If the mask does not lie on its image, or has values that are no labels or not among `mask_labels`.
-    """
-    mask = laid_on(mask, image, name)
-    if mask.num_frames != image.num_frames:
-        raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
-    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
-    values = np.unique(voxels)
-    whole = np.round(values)
-    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
-        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
-    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
-    if set(values.tolist()) == {0, 255}:
-        labels = labels // 255
-    if mask_labels is not None:
-        known = {0: 0, **mask_labels}
-        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
-            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
-        table = np.zeros(256, np.uint8)
-        table[list(known)] = list(known.values())
-        labels = table[labels]
-    return labels
 
 
 def _placed(frames: list[Frame], look: Look) -> Iterator[tuple[Frame, tuple[str, tuple[float, float]], bool]]:
