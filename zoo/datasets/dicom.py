@@ -148,7 +148,7 @@ def _read(data: pydicom.Dataset, path, name: str) -> File:
         raise SetAside(f"{path}: holds no image ({_class_of(data)})")
     modality = str(data.get("Modality") or "").strip().upper()
     if modality in NO_IMAGES or str(data.get("SOPClassUID") or "").startswith(NO_IMAGE_CLASSES):
-        raise SetAside(f"{path}: is made on images and none itself ({_class_of(data)})")
+        raise SetAside(f"{path}: is made of images and is none itself ({_class_of(data)})")
     kind = _kind(data.get("ImageType"))
     title = str(data.get("SeriesDescription") or data.get("ProtocolName") or "").strip()
     if "MOSAIC" in kind or (0x0019, 0x100A) in data and "SIEMENS" in str(data.get("Manufacturer", "")).upper():

@@ -66,7 +66,7 @@ def stacks_of(files: list[File], name: str) -> tuple[dict[str, list[Item]], list
                 )
             reason = f"a series of {there} slices beside the stack of {here} that is taken"
             if other[0][0].series == best[0][0].series:
-                reason = f"{_contrast(other)} beside the {_contrast(best)} of the same series, which are taken"
+                reason = f"{_contrast(other)}, beside those of the same series that are taken, {_contrast(best)}"
             aside.append({"item": other[0][0].name, "reason": reason})
         stacks[best[0][0].name] = best
     return stacks, aside
@@ -106,10 +106,11 @@ def contrasts_of(items: list[Item]) -> list[list[Item]]:
 
 
 def _contrast(items: list[Item]) -> str:
-    """What tells the images of a series from others of it: `"images M, FFE (2 ms)"`."""
+    """What tells the images of a series from others of it: `"images of M FFE, echo 2 ms"`."""
     image = items[0][1]
-    echo = f" of {image.echo:g} ms" if image.echo is not None else ""
-    return f"images {' '.join(image.kind) or 'of no kind'}{echo}"
+    said = [" ".join(image.kind)] if image.kind else []
+    said += [f"echo {image.echo:g} ms"] if image.echo is not None else []
+    return f"images of {', '.join(said) or 'no kind'}"
 
 
 def check_geometry(items: list[Item], name: str) -> None:

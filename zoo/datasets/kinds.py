@@ -4,6 +4,7 @@ import re
 
 from zoo.datasets.content import head_of
 from zoo.datasets.nifti import image_class, is_pair
+from zoo.errors import ZooError
 
 PICTURES, NIFTI, DICOM, ITK = "pictures", "NIfTI", "DICOM", "MHD/NRRD"
 VOLUMES = (NIFTI, ITK)
@@ -72,6 +73,23 @@ def companion(name: str, files: dict) -> str | None:
 def is_data(name: str) -> bool:
     """Whether a file's name is that of voxels beside a header."""
     return bool(_DATA.search(name))
+
+
+def check_no_twins(names) -> None:
+    """Makes sure that no two volumes have one name but for their ending, as `NAME.nii` beside `NAME.nii.gz` has.
+
+    Args:
+        names: Of files, with their folders.
+
+    Raises:
+        ZooError: If two have; the message names both.
+    """
+    known = {}
+    for name in names:
+        if name.lower().endswith(ENDINGS[NIFTI]):
+            other = known.setdefault(stem_of(name).lower(), name)
+            if other != name:
+                raise ZooError(f"{name}: has the name of {other}, a copy or another image; expected one of them")
 
 
 def stem_of(name: str) -> str:
