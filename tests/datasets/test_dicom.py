@@ -12,7 +12,7 @@ from fake_dicom import write_slice
 from zoo import ZooError
 from zoo.datasets import build_folder, images, report_text
 from zoo.datasets.dicom import SetAside, read_header, read_pixels
-from zoo.datasets.dicom_series import to_volume
+from zoo.datasets.dicom_series import stacks_of, to_volume
 
 
 def noise(seed, shape=(12, 10)):
@@ -271,6 +271,16 @@ def test_contrasts_of_one_place_are_no_frames(tmp_path, kinds, told, frames):
     (entry,) = built.info["report"]["set_aside"]
     assert entry["item"].startswith("0/")
     assert re.match(told, entry["reason"])
+
+
+def test_contrasts_of_enhanced_files_are_told_frame_by_frame(tmp_path):
+    parts = ["PHASE", "MAGNITUDE"]
+    time = lambda frame: {"MRImageFrameTypeSequence": {"ComplexImageComponent": parts[frame]}}  # noqa: E731
+    pixels = enhanced(tmp_path / "a.dcm", frames=2, time=time)
+    built = build(tmp_path, size=10)
+    assert len(every(built)) == 2 and "images of PHASE, beside those" in report_text(built.info)
+    stack_of = stacks_of([read_header(tmp_path / "a.dcm", "a.dcm")], "a")[0]["a.dcm"]
+    np.testing.assert_array_equal(to_volume(stack_of, "a").voxels, 2.0 * pixels[::-1, 1] - 5)
 
 
 def test_kinds_that_differ_by_place_are_one_stack(tmp_path):

@@ -225,6 +225,7 @@ def _image(data: pydicom.Dataset, groups: list, index: int, count: int, path) ->
     slope, intercept = (
         _number(find("PixelValueTransformationSequence", name)) for name in ("RescaleSlope", "RescaleIntercept")
     )
+    echoes = [_number(value) for value in (find("MREchoSequence", "EffectiveEchoTime"), data.get("EchoTime"))]
     return Image(
         index=index,
         position=position,
@@ -234,8 +235,9 @@ def _image(data: pydicom.Dataset, groups: list, index: int, count: int, path) ->
         times={name: times[name] for name in TIMES if times.get(name) is not None},
         scale=(1.0 if slope in (None, 0.0) else slope, intercept or 0.0),
         location=_number(data.get("SliceLocation")) if count == 1 else None,
-        kind=_kind(find("MRImageFrameTypeSequence", "FrameType") or data.get("ImageType")),
-        echo=_number(find("MREchoSequence", "EffectiveEchoTime") or data.get("EchoTime")),
+        kind=_kind(find("MRImageFrameTypeSequence", "FrameType") or data.get("ImageType"))
+        + _kind(find("MRImageFrameTypeSequence", "ComplexImageComponent")),
+        echo=next((echo for echo in echoes if echo is not None), None),
     )
 
 

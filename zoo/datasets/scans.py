@@ -84,6 +84,7 @@ class Frame:
     number: int | None = None
     phase: str | None = None
     predicted: bool = False
+    of_cine: bool = False
 
 
 @dataclass
@@ -221,6 +222,7 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
             labels[number - 1] if number - 1 in marked else None,
             number,
             phases.get(number),
+            of_cine=True,
         )
         for number in sorted(set(numbers))
     ]
@@ -241,13 +243,15 @@ def _placed(frames: list[Frame], look: Look) -> Iterator[tuple[Frame, tuple[str,
 
 
 def _is_one_beat(frame: Frame, other: Frame) -> bool:
-    """Whether two frames are of one file, or of files on one grid whose names say that they are frames."""
+    """Whether two frames are of one file, or of files of one grid and one frame each, which names tell apart."""
     if frame.scan is other.scan:
         return True
-    times = [(each.number, each.phase) for each in (frame, other)]
-    if times[0] == times[1] or (None, None) in times:
+    if frame.of_cine or other.of_cine or (frame.phase is not None and frame.phase == other.phase):
         return False
-    return frame.volume.lies_on(other.volume) is None and frame.volume.spacing == other.volume.spacing
+    told = [
+        None not in pair and pair[0] != pair[1] for pair in ((frame.phase, other.phase), (frame.number, other.number))
+    ]
+    return any(told) and frame.volume.spacing == other.volume.spacing and frame.volume.lies_on(other.volume) is None
 
 
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
