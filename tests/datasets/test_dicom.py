@@ -1,17 +1,18 @@
-"""DICOM: what belongs to a stack, in which order, and whose it is."""
+"""DICOM: what belongs to a stack, and in which order."""
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from fake_dicom import write_slice
-from pydicom.uid import generate_uid
 
 from zoo import ZooError
 from zoo.datasets import build_folder, images, report_text
-from zoo.datasets.dicom import File, SetAside, read_header, read_pixels
-from zoo.datasets.dicom_series import person_of, to_volume
+from zoo.datasets.dicom import SetAside, read_header, read_pixels
+from zoo.datasets.dicom_series import stacks_of, to_volume
 
 
 def noise(seed, shape=(12, 10)):
@@ -92,7 +93,9 @@ def test_the_distance_of_slices_is_that_of_their_positions(tmp_path):
     assert lone.thickness == 1 and lone.notes == ["distance of the slices unknown: 1 mm is put down"]
 
 
-def enhanced(path, frames=3, places=2):
+def enhanced(
+    path, frames=3, places=2, time=lambda frame: {"FrameContentSequence": {"TemporalPositionIndex": frame + 1}}
+):
     """An enhanced MR object: places × frames in one file, each with its own functional group."""
     pixels = np.stack([noise(i) for i in range(frames * places)])
     write_slice(path, pixels[0], series="1.2.3", position=0)
@@ -120,7 +123,7 @@ def enhanced(path, frames=3, places=2):
     data.PerFrameFunctionalGroupsSequence = [
         sequence(
             PlanePositionSequence={"ImagePositionPatient": [0, 0, 9.0 * (places - 1 - place)]},
-            FrameContentSequence={"TemporalPositionIndex": frame + 1},
+            **time(frame),
         )
         for place in range(places)
         for frame in range(frames)
@@ -155,8 +158,7 @@ def test_localizers_second_series_and_what_is_no_image_are_set_aside_with_a_line
         tmp_path / "scout.dcm", noise(1), series="5.5", position=3, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]
     )
     write_slice(tmp_path / "report.dcm", noise(1), series="6.6", position=3, Rows=None, PixelData=None)
-    write_slice(tmp_path / "copy.dcm", noise(0), series="1.2.3", position=0.0,
-                SOPInstanceUID=pydicom.dcmread(next(tmp_path.glob("*-0-0.dcm"))).SOPInstanceUID)  # fmt: skip
+    shutil.copy(next(tmp_path.glob("*-0-0.dcm")), tmp_path / "copy.dcm")
     built = build(tmp_path)
     assert len(every(built)) == 4
     report = report_text(built.info)
@@ -234,32 +236,133 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
             read_pixels(read_header(tmp_path / "a.dcm"))
 
 
-def file_of(patient, name="anna/1.dcm", study="1.2"):
-    return File(None, name, patient, study, "1.2.3", generate_uid(), 0, "", (1, 1), False)
-
-
-def test_a_person_is_an_id_or_a_folder_or_a_study():
-    assert person_of(file_of("4711")) == "id:4711" and person_of(file_of("patient001")) == "id:patient001"
-    for blank in ("", "0", "000", "Anonymous", "ANON^^", "anonymized", "unknown", "Patient"):
-        assert person_of(file_of(blank)) == "folder:anna"
-    assert person_of(file_of("", "1.dcm")) == "study:1.2"
-
-
-def test_people_of_one_patients_folder_share_a_split(tmp_path):
-    for person in range(12):
-        for visit in range(2):  # each visit was anonymised on its own
-            write_slice(tmp_path / f"patient{person}" / f"v{visit}" / "a.dcm", noise(10 * person + visit),
-                        series=generate_uid(), position=0, patient=f"x{person}{visit}")  # fmt: skip
-    splits = build(tmp_path, keep_ids=True).info["splits"]
-    assert len(splits) == 3
-    for about in splits.values():
-        people = [name[:-1] for name in about["patient_ids"]]
-        assert sorted(people) == sorted(2 * sorted(set(people)))
-
-
 def test_a_directory_is_no_image(tmp_path):
     write_slice(tmp_path / "DICOMDIR", noise(0), series="1.2", position=0, DirectoryRecordSequence=[])
     with pytest.raises(SetAside, match="is a DICOMDIR, a list of files"):
         read_header(tmp_path / "DICOMDIR")
     stack(tmp_path)
     assert images(build(tmp_path, size=8).dataset["train"]).shape == (4, 8, 8, 1)
+
+
+def test_a_delay_of_0_ms_is_a_time(tmp_path):
+    delays = [200.0, 0.0, 100.0]
+    time = lambda frame: {"CardiacSynchronizationSequence": {"NominalCardiacTriggerDelayTime": delays[frame]}}  # noqa: E731
+    pixels = enhanced(tmp_path / "a.dcm", time=time)
+    found = volume_of(tmp_path)
+    np.testing.assert_array_equal(found.voxels, 2.0 * pixels[::-1, [1, 2, 0]].swapaxes(0, 1) - 5)
+    assert found.notes[0] == "3 frames at 2 places, ordered by TriggerTime"
+
+
+@pytest.mark.parametrize(
+    "kinds, told",
+    [
+        ([{"ImageType": ["ORIGINAL", "PRIMARY", "VELOCITY MAP", "P"]}, {"ImageType": ["ORIGINAL", "PRIMARY", "M"]}],
+         "images of ORIGINAL PRIMARY VELOCITY MAP P, beside those of the same series that are taken, images of ORIG"),
+        ([{"EchoTime": 5.0}, {"EchoTime": 2.5}], "images of echo 5 ms, beside those .* taken, images of echo 2.5 ms"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("frames", [1, 3])
+def test_contrasts_of_one_place_are_no_frames(tmp_path, kinds, told, frames):
+    for index, fields in enumerate(kinds):
+        stack(tmp_path / str(index), frames=frames, **fields)
+    built = build(tmp_path, size=12)
+    rows = every(built)
+    assert len(rows) == 4 * frames and {row["num_slices"] for row in rows} == {4}
+    (entry,) = built.info["report"]["set_aside"]
+    assert entry["item"].startswith("0/")
+    assert re.match(told, entry["reason"])
+
+
+def test_contrasts_of_enhanced_files_are_told_frame_by_frame(tmp_path):
+    parts = ["PHASE", "MAGNITUDE"]
+    time = lambda frame: {"MRImageFrameTypeSequence": {"ComplexImageComponent": parts[frame]}}  # noqa: E731
+    pixels = enhanced(tmp_path / "a.dcm", frames=2, time=time)
+    built = build(tmp_path, size=10)
+    assert len(every(built)) == 2 and "images of PHASE, beside those" in report_text(built.info)
+    stack_of = stacks_of([read_header(tmp_path / "a.dcm", "a.dcm")], "a")[0]["a.dcm"]
+    np.testing.assert_array_equal(to_volume(stack_of, "a").voxels, 2.0 * pixels[::-1, 1] - 5)
+
+
+def test_kinds_that_differ_by_place_are_one_stack(tmp_path):
+    for index in range(4):
+        fields = {"EchoTime": 2 + 0.1 * index, "ImageType": ["ORIGINAL", "PRIMARY", "M", "NORM"][: 3 + index % 2]}
+        write_slice(tmp_path / f"{index}.dcm", noise(index), series="1.2", position=8.0 * index, **fields)
+    assert len(every(build(tmp_path))) == 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Modality": "SEG"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.2", "Modality": "RTDOSE"},
+    ],
+)
+def test_what_is_made_of_images_is_set_aside(tmp_path, fields):
+    stack(tmp_path / "mr", SeriesNumber=9)
+    stack(tmp_path / "made", count=6, series="1.9", **fields)
+    built = build(tmp_path)
+    assert len(every(built)) == 4
+    assert "made/000-0-0.dcm and 5 more: is made of images and is none itself" in report_text(built.info)
+
+
+def test_one_uid_of_all_files_makes_no_copies(tmp_path):
+    assert len(every(build(stack(tmp_path, frames=2, SOPInstanceUID="1.2.3.4")))) == 8
+
+
+def test_places_are_by_slice_location_where_positions_say_nothing(tmp_path):
+    for name, drop in (
+        ("none", {"ImagePositionPatient": None, "ImageOrientationPatient": None}),
+        ("same", {"ImagePositionPatient": [0, 0, 0]}),
+    ):
+        for index in range(3):
+            for frame in range(3):
+                pixels = noise(9 * index + frame)
+                pixels[0, 0] = 10 * index + frame
+                write_slice(tmp_path / name / f"{index}{frame}.dcm", pixels, series="1.2", position=0,
+                            SliceLocation=6.0 * index, TriggerTime=40.0 * frame, InstanceNumber=3 * index + frame,
+                            **drop)  # fmt: skip
+        found = volume_of(tmp_path / name)
+        assert found.voxels[..., 0, 0].tolist() == [[10 * i + f for i in range(3)] for f in range(3)]
+        assert found.thickness == 6 and "places are by SliceLocation" in found.notes[0]
+    for path in (tmp_path / "none").iterdir():
+        data = pydicom.dcmread(path)
+        del data.SliceLocation
+        data.save_as(path)
+    with pytest.raises(
+        ZooError, match="3 values of TriggerTime, each of 3 images, as of a cine series; expected Image"
+    ):
+        volume_of(tmp_path / "none")
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("kind, value, limit", [("SS", -32768, None), ("US", 0x8000, None), ("SS", -32768, -30000)])
+def test_padding_is_dark_and_no_grey_value(tmp_path, photometric, kind, value, limit):
+    for index in range(3):
+        pixels, path = noise(index) - 100, tmp_path / f"{index}.dcm"
+        pixels[:3] = -32768 if limit is None else -30001
+        signed = {"BitsStored": 16, "HighBit": 15, "PixelRepresentation": 1, "PhotometricInterpretation": photometric}
+        write_slice(path, pixels.astype(np.int16).view(np.uint16), series="1.2", position=8 * index, **signed)
+        data = pydicom.dcmread(path)
+        data.add_new("PixelPaddingValue", kind, value)  # a sign of the wrong type is common
+        if limit is not None:
+            data.add_new("PixelPaddingRangeLimit", kind, limit)
+        data.save_as(path)
+    found = volume_of(tmp_path)
+    assert np.ptp(found.voxels) < 4000 and (found.voxels[:, :3] == found.voxels.min()).all()
+    assert "what pads its images, by PixelPaddingValue, is made their darkest value" in found.notes
+    assert len(np.unique(found.voxels[:, 3:])) > 100
+
+
+def test_files_without_a_preamble(tmp_path):
+    for name, start in (("group2", 132), ("group8", None)):
+        folder = stack(tmp_path / name)
+        for path in list(folder.iterdir()):
+            data = path.read_bytes()
+            start = start or data.index(b"\x08\0\x16\0UI")
+            path.with_suffix("").write_bytes(data[start:])
+            path.unlink()
+        assert len(every(build(folder))) == 4
+    (folder / "x.dcm").write_bytes(b"hello" * 99)
+    with pytest.raises(ZooError, match="x.dcm: no readable DICOM image .it begins as no DICOM file does.$"):
+        build(folder)

@@ -307,3 +307,24 @@ def test_pictures_are_labelled_by_a_table_of_files(tmp_path):
     table.write_text("file,class\n0.png,a\n")
     with pytest.raises(ZooError, match="labels.csv: has no class of 1.png"):
         build(tmp_path / "in", labels=table)
+
+
+@pytest.mark.parametrize("told", ["origins", "nothing", "no orientation"])
+def test_scans_of_one_patient_are_centred_each_on_its_own_heart(tmp_path, told):
+    for visit, shift in enumerate((-8, 9)):
+        for phase, radius in (("ED", 12), ("ES", 9)):
+            mask = np.roll(heart((60, 60, 4), (28, 28), radius=radius), shift, axis=0)
+            affine = np.diag([-1.5, -1.5, 8, 1])
+            affine[0, 3] = 40 * visit if told == "origins" else 0
+            for name, array in (("", picture_of(mask, seed=visit)), ("_gt", mask)):
+                nifti = nibabel.Nifti1Image(array, None if told == "no orientation" else affine)
+                nifti.header.set_zooms((1.5, 1.5, 8))
+                path = tmp_path / "patient1" / f"visit{visit}_{phase}{name}.nii"
+                path.parent.mkdir(exist_ok=True)
+                nifti.to_filename(path)
+    built = build(tmp_path, spacing=1.5)
+    found = images(built.dataset["train"], "mask")[..., 0]
+    assert len(found) == 16
+    for first in range(0, 16, 4):
+        center = np.argwhere(found[first : first + 4] > 0)[:, 1:].mean(axis=0)
+        np.testing.assert_allclose(center, 31.5, atol=1.5)

@@ -90,6 +90,28 @@ def test_mnms2(tmp_path):
         build_mnms2(tmp_path / "MnM2" / "dataset", progress=False)
 
 
+def test_volumes_are_there_once(mnms, acdc):
+    image = next(mnms.rglob("A1B1C1_sa.nii.gz"))
+    write(image.with_suffix(""), picture_of(heart(), seed=1))
+    with pytest.raises(ZooError, match="A1B1C1_sa.nii.gz: has the name of .*A1B1C1_sa.nii, a copy or another image"):
+        build_mnms(mnms, progress=False)
+    image.with_suffix("").unlink()
+    twin = mnms / "OpenDataset" / "Training" / "copy" / image.name
+    write(twin, picture_of(heart(), seed=1))
+    with pytest.raises(ZooError, match="is of A1B1C1 as .*A1B1C1_sa.nii.gz is, a copy or another image"):
+        build_mnms(mnms, progress=False)
+    write(next(acdc.rglob("patient001_frame01.nii.gz")).with_suffix(""), picture_of(heart(), seed=1))
+    with pytest.raises(ZooError, match="patient001_frame01.nii.gz: has the name of .*patient001_frame01.nii, a copy"):
+        build_acdc(acdc, progress=False)
+
+
+def test_mnms_in_capitals(mnms):
+    expected = [row["image"] for row in every(build_mnms(mnms, progress=False))]
+    for path in mnms.rglob("*_sa*.nii.gz"):
+        path.rename(path.with_name(path.name.replace("_sa", "_SA")))
+    assert [row["image"] for row in every(build_mnms(mnms, progress=False))] == expected
+
+
 def circle(radius, center=(22, 15), points=60) -> str:
     """A contour: `x y` a line, in pixels."""
     angles = np.linspace(0, 2 * np.pi, points, endpoint=False)

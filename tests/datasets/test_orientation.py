@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from zoo import ZooError
+from zoo.datasets.masks import laid_on
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.orientation import to_patient, turn
 
@@ -191,3 +192,54 @@ def test_masks_lie_on_their_images_or_are_refused(tmp_path):
         "moved": read(tmp_path / "m.nii", voxels, affine_of((-1, 0, 0), (0, -1, 0), (1.5, 1.5, 8), (3, 0, 0))),
     }
     assert [name for name, mask in reasons.items() if mask.lies_on(image) is None] == ["same", "rounded"]
+
+
+def test_a_mask_without_orientation_is_turned_as_its_image_is(tmp_path):
+    ras = np.diag([1.5, 1.25, 8, 1])
+    image = np.random.default_rng(0).integers(0, 900, (9, 8, 3)).astype(np.int16)
+    labels = (image > 450).astype(np.uint8)
+
+    def write(name, array, affine, sides=(1.5, 1.25, 8), kind=nibabel.Nifti1Image):
+        nifti = kind(array, None)
+        nifti.header.set_zooms(sides)
+        if affine is not None:
+            nifti.set_sform(affine, 1)
+        nifti.to_filename(tmp_path / name)
+        second = tmp_path / name.replace(".hdr", ".img") if name.endswith(".hdr") else None
+        return read_nifti(tmp_path / name, second=second)
+
+    for form in (ras, np.diag([-1.5, 1.25, -8, 1]), None):
+        for own in (ras, None):
+            if form is not None and own is not None:
+                continue
+            whole, mask = write("a.nii", image, form), write("m.nii", labels, own)
+            found = laid_on(mask, whole, "m.nii")
+            np.testing.assert_array_equal(found.voxels, whole.voxels > 450)
+            assert any("taken to be stored as its image is" in note for note in whole.notes) == (form is not own)
+    whole = write("a.nii", image, ras)
+    for kind, sides in ((nibabel.AnalyzeImage, (1.5, 1.25, 8)), (nibabel.Nifti1Pair, (1, 1, 1))):
+        mask = write("m.hdr", labels, None, sides, kind)
+        np.testing.assert_array_equal(laid_on(mask, whole, "m").voxels, whole.voxels > 450)
+    with pytest.raises(
+        ZooError, match="m: mask without orientation, of voxels of 2 x 2 x 8 mm; expected its image's 1.5"
+    ):
+        laid_on(write("m.nii", labels, None, (2, 2, 8)), whole, "m")
+    with pytest.raises(ZooError, match=r"m: mask of shape \(8, 9, 3\); expected its image's \(9, 8, 3\)"):
+        laid_on(write("m.nii", labels.transpose(1, 0, 2), None, (1.25, 1.5, 8)), whole, "m")
+
+
+def test_the_axis_of_slices_is_the_images_where_the_mask_knows_no_lengths(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 900, (6, 6, 6))
+    image = to_patient(voxels, None, (8, 1.5, 1.5), "a.nii")
+    mask = to_patient((voxels > 450).astype(np.uint8), None, (1, 1, 1), "m.nii")
+    np.testing.assert_array_equal(laid_on(mask, image, "m.nii").voxels, image.voxels > 450)
+
+
+def test_lengths_of_analyze_are_in_its_unit(tmp_path):
+    image = nibabel.AnalyzeImage(np.arange(60, dtype=np.int16).reshape(5, 4, 3), None)
+    image.header.set_zooms((0.15, 0.15, 0.8))
+    image.header["vox_units"] = b"cm"
+    image.to_filename(tmp_path / "a.hdr")
+    found = read_nifti(tmp_path / "a.hdr", second=tmp_path / "a.img")
+    assert found.spacing == pytest.approx((1.5, 1.5)) and found.thickness == pytest.approx(8)
+    assert found.notes[0] == "lengths are in units of cm: turned into mm"

@@ -13,7 +13,7 @@ from PIL import Image
 from zoo import ZooError
 from zoo.datasets import build_acdc, build_folder, build_isic, images, report_text
 from zoo.datasets.content import read_bytes, unpacked
-from zoo.datasets.itk import data_file, read_itk
+from zoo.datasets.itk import data_file, read_itk, unit_of
 from zoo.datasets.kinds import kind_of
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.pictures import read_masks, read_pages
@@ -84,6 +84,11 @@ def test_masks_are_labels_by_their_content(tmp_path):
     Image.fromarray(noise()).save(tmp_path / "grey.png")
     with pytest.raises(ZooError, match="grey.png: mask has 2.. different values; expected labels"):
         read_masks(tmp_path / "grey.png")
+    hole = noise(top=9, dtype=np.float32)
+    hole[2, 3] = np.nan
+    Image.fromarray(hole).save(tmp_path / "hole.tif")
+    with pytest.raises(ZooError, match="hole.tif: has NaN or infinite values; expected finite intensities"):
+        read_pages(tmp_path / "hole.tif", 1)
     Image.fromarray(noise(top=4) * np.uint16(300)).save(tmp_path / "deep.png")
     with pytest.raises(ZooError, match="deep.png: mask has values from 0 to 900"):
         read_masks(tmp_path / "deep.png")
@@ -125,6 +130,32 @@ def test_what_a_metaimage_leaves_out_is_said(tmp_path):
     (tmp_path / "a.mhd").write_text(f"{header}ElementDataFile = a.raw\n")
     found = read_itk(tmp_path / "a.mhd")
     assert found.spacing == (1, 1) and found.notes[0] == "its header gives no spacing: 1 mm is put down"
+
+
+@pytest.mark.parametrize(
+    "units, scale", [('"cm" "cm" "cm"', 10), ('"mm" "mm" "mm"', 1), ('"um" "um" "um"', 0.001), (None, 1)]
+)
+def test_lengths_of_a_nrrd_are_in_its_unit(tmp_path, units, scale):
+    pytest.importorskip("SimpleITK")
+    sides = np.array([1.5, 1.25, 8]) / scale
+    directions = " ".join(str(tuple(row.tolist())).replace(" ", "") for row in np.diag(sides))
+    header = "NRRD0005\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 9 8 3\n"
+    header += f"space directions: {directions}\nspace origin: (1,2,3)\nendian: little\nencoding: raw\n"
+    header += f"space units: {units}\n" if units else ""
+    voxels = noise(shape=(9, 8, 3), top=900, dtype="<i2")
+    (tmp_path / "a.nrrd").write_bytes(header.encode() + b"\n" + voxels.tobytes("F"))
+    found = read_itk(tmp_path / "a.nrrd")
+    assert found.spacing == pytest.approx((1.25, 1.5)) and found.thickness == pytest.approx(8)
+    np.testing.assert_allclose(found.affine[:3, 3], np.array([-1, -2, 3]) * scale)
+    assert any("turned into mm" in note for note in found.notes) == (scale != 1)
+
+
+def test_units_of_length_are_known_or_refused():
+    assert unit_of(b"NDims = 3\nDistanceUnits = cm\nElementDataFile = LOCAL\n\xff", "a.mha") == ("cm", 10)
+    assert unit_of(b'NRRD0005\nunits: "mm" "mm" "mm" "ms"\n\nunits: "ly"', "a.nrrd") == ("mm", 1)
+    for told in ('"in" "in" "in"', '"mm" "mm" "cm"'):
+        with pytest.raises(ZooError, match="a.nrrd: lengths in units of .*; expected mm, cm, m or um alone"):
+            unit_of(f"NRRD0005\nspace units: {told}\n\n".encode(), "a.nrrd")
 
 
 def test_a_header_names_no_file_outside_its_folder():

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.datasets.content import read_text
+from zoo.datasets.kinds import check_no_twins
+from zoo.datasets.masks import laid_on
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.schema import PATHOLOGIES
 from zoo.datasets.sources import open_source
@@ -141,13 +143,13 @@ def read_cine(folder, info: PatientInfo, like: Volume) -> dict[int, Volume] | No
 
 def _find(folder, stem: str):
     wanted = [f"{stem}{ending}".lower() for ending in (".nii.gz", ".nii")]
-    return next((path for path in folder.iterdir() if path.name.lower() in wanted), None)
+    found = {str(path): path for path in folder.iterdir() if path.name.lower() in wanted}
+    check_no_twins(sorted(found))
+    return next(iter(found.values()), None)
 
 
 def _read_mask(path, image: Volume) -> np.ndarray:
-    mask = read_nifti(path)
-    if (why := mask.lies_on(image)) is not None:
-        raise ZooError(f"{path}: mask of {why}")
+    mask = laid_on(read_nifti(path), image, path)
     voxels = mask.voxels
     labels = np.unique(voxels)
     if not np.isin(labels, [0, 1, 2, 3]).all():

@@ -6,11 +6,17 @@ import numpy as np
 import pydicom
 
 from zoo.datasets.content import read_bytes
+from zoo.datasets.kinds import is_bare_dicom
 from zoo.errors import ZooError
 
 TIMES = ("TriggerTime", "TemporalPositionIdentifier", "AcquisitionTime", "InstanceNumber")
 DEFLATED = "1.2.840.10008.1.2.1.99"
 LOCALIZERS = ("LOCALIZER", "SCOUT", "SURVEY")
+# What is drawn, planned or measured on images and is stored as one: by modality, and by the beginning of its SOP class
+NO_IMAGES = ("SEG", "SR", "PR", "KO", "REG", "RWV", "FID", "DOC", "PLAN", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD")
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+NO_IMAGE_CLASSES = tuple(_STORAGE + end for end in ("4.2", "9.", "11.", "66", "67", "68.", "88.", "104.", "481."))
+COMPONENTS = {"P", "PHASE", "VELOCITY", "R", "REAL", "I", "IMAGINARY"}  # other than the magnitude
 # What decodes a transfer syntax that plain pydicom cannot: an extra of this package
 _EXTRAS = {"JPEG 2000": "dicom", "JPEG": "dicom-jpeg"}
 
@@ -27,6 +33,9 @@ class Image:
         thickness: `SpacingBetweenSlices`, else `SliceThickness`, in mm; `None` if neither is given.
         times: What may tell the frames of a cine series apart, by field.
         scale: Slope and intercept.
+        location: `SliceLocation`, in mm along the stack; `None` if it is not given.
+        kind: `ImageType`, or `FrameType` of an enhanced file, in capitals.
+        echo: `EchoTime` in ms, or `None`.
     """
 
     index: int
@@ -36,6 +45,15 @@ class Image:
     thickness: float | None
     times: dict[str, float]
     scale: tuple[float, float]
+    location: float | None = None
+    kind: tuple[str, ...] = ()
+    echo: float | None = None
+
+    @property
+    def is_magnitude(self) -> bool:
+        """Whether it is no phase, velocity, real or imaginary image."""
+        words = {word for value in self.kind for word in value.replace("_", " ").split()}
+        return "M" in self.kind or "MAGNITUDE" in words or not words & COMPONENTS
 
 
 @dataclass
@@ -51,6 +69,7 @@ class File:
         shape: Rows and columns.
         inverted: Whether larger numbers are darker.
         images: Its frames.
+        padding: The least and the largest stored number that stand for no image at all, or `None`.
     """
 
     path: object
@@ -64,10 +83,11 @@ class File:
     shape: tuple[int, int]
     inverted: bool
     images: list[Image] = field(default_factory=list)
+    padding: tuple[int, int] | None = None
 
 
 class SetAside(ZooError):
-    """A file that is in order and yet no image of a stack: a directory, a report, a localizer."""
+    """A file that is in order and yet no image of a stack: a directory, a report, a segmentation, a localizer."""
 
 
 def read_header(path, name: str | None = None) -> File:
@@ -85,31 +105,51 @@ def read_header(path, name: str | None = None) -> File:
     name = name or str(path)
     try:
         with path.open("rb") as file:
-            data = pydicom.dcmread(file, stop_before_pixels=True)
-            syntax = data.file_meta.get("TransferSyntaxUID")
+            data = read_data(file, stop_before_pixels=True)
     except Exception as error:  # pydicom raises what it stumbles on
         raise _unreadable(path, error) from error
     try:
-        return _read(data, syntax, path, name)
+        return _read(data, path, name)
     except ZooError:
         raise
     except Exception as error:  # values are parsed when they are asked for
         raise _unreadable(path, error) from error
 
 
+def read_data(file, **options) -> pydicom.Dataset:
+    """Reads an open file of DICOM, also one without the preamble and the mark that precede the data.
+
+    Raises:
+        ZooError: If it is no DICOM; else what pydicom stumbles on.
+    """
+    bare = is_bare_dicom(file.read(16))
+    file.seek(0)
+    data = pydicom.dcmread(file, force=bare, **options)
+    if bare and "TransferSyntaxUID" not in data.file_meta:  # nor a header of the file: pydicom found out
+        implicit, little = data.original_encoding
+        plain = pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian
+        data.file_meta.TransferSyntaxUID = plain if little else pydicom.uid.ExplicitVRBigEndian
+    return data
+
+
 def _unreadable(path, error: Exception) -> ZooError:
     reason = (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip(": ")
+    if isinstance(error, pydicom.errors.InvalidDicomError):  # whose words are for programmers
+        reason = "it begins as no DICOM file does"
     return ZooError(f"{path}: no readable DICOM image ({reason})")
 
 
-def _read(data: pydicom.Dataset, syntax, path, name: str) -> File:
+def _read(data: pydicom.Dataset, path, name: str) -> File:
     if "DirectoryRecordSequence" in data:
         raise SetAside(f"{path}: is a DICOMDIR, a list of files")
     if not data.get("SOPClassUID") and not data.get("Rows"):
         raise ZooError(f"{path}: no readable DICOM image (nothing says what it is)")
     if not data.get("Rows") or not data.get("Columns"):
         raise SetAside(f"{path}: holds no image ({_class_of(data)})")
-    kind = [str(word).upper() for word in _list(data.get("ImageType"))]
+    modality = str(data.get("Modality") or "").strip().upper()
+    if modality in NO_IMAGES or str(data.get("SOPClassUID") or "").startswith(NO_IMAGE_CLASSES):
+        raise SetAside(f"{path}: is made of images and is none itself ({_class_of(data)})")
+    kind = _kind(data.get("ImageType"))
     title = str(data.get("SeriesDescription") or data.get("ProtocolName") or "").strip()
     if "MOSAIC" in kind or (0x0019, 0x100A) in data and "SIEMENS" in str(data.get("Manufacturer", "")).upper():
         raise ZooError(f"{path}: is a Siemens mosaic, many slices in one picture; expected one slice an image")
@@ -132,6 +172,7 @@ def _read(data: pydicom.Dataset, syntax, path, name: str) -> File:
         title=title,
         shape=(int(data.Rows), int(data.Columns)),
         inverted=data.get("PhotometricInterpretation") == "MONOCHROME1",
+        padding=_padding(data),
     )
     count = int(data.get("NumberOfFrames") or 1)
     shared = _first(data, "SharedFunctionalGroupsSequence")
@@ -173,17 +214,18 @@ def _image(data: pydicom.Dataset, groups: list, index: int, count: int, path) ->
             raise ZooError(f"{path}: ImageOrientationPatient is no pair of directions; expected unit vectors")
     between = [_number(find("PixelMeasuresSequence", name)) for name in ("SpacingBetweenSlices", "SliceThickness")]
     times = {name: _number(data.get(name)) for name in TIMES} if count == 1 else {}
-    times["TriggerTime"] = _number(
-        find("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime") or times.get("TriggerTime")
-    )
-    times["TemporalPositionIdentifier"] = _number(
-        find("FrameContentSequence", "TemporalPositionIndex") or times.get("TemporalPositionIdentifier")
-    )
+    for name, sequence, own in (
+        ("TriggerTime", "CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+        ("TemporalPositionIdentifier", "FrameContentSequence", "TemporalPositionIndex"),
+    ):
+        if (value := _number(find(sequence, own))) is not None:  # 0 ms is a time
+            times[name] = value
     if count > 1:
         times["InstanceNumber"] = float(index)
     slope, intercept = (
         _number(find("PixelValueTransformationSequence", name)) for name in ("RescaleSlope", "RescaleIntercept")
     )
+    echoes = [_number(value) for value in (find("MREchoSequence", "EffectiveEchoTime"), data.get("EchoTime"))]
     return Image(
         index=index,
         position=position,
@@ -192,11 +234,34 @@ def _image(data: pydicom.Dataset, groups: list, index: int, count: int, path) ->
         thickness=next((value for value in between if value and value > 0), None),
         times={name: times[name] for name in TIMES if times.get(name) is not None},
         scale=(1.0 if slope in (None, 0.0) else slope, intercept or 0.0),
+        location=_number(data.get("SliceLocation")) if count == 1 else None,
+        kind=_kind(find("MRImageFrameTypeSequence", "FrameType") or data.get("ImageType"))
+        + _kind(find("MRImageFrameTypeSequence", "ComplexImageComponent")),
+        echo=next((echo for echo in echoes if echo is not None), None),
     )
+
+
+def _kind(value) -> tuple[str, ...]:
+    return tuple(str(word).strip().upper() for word in _list(value))
+
+
+def _padding(data: pydicom.Dataset) -> tuple[int, int] | None:
+    """The stored numbers that pad an image, by `PixelPaddingValue` and, if it is a range, its other end."""
+    ends = [_number(data.get(name)) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    bits, signed = int(data.get("BitsAllocated") or 16), bool(data.get("PixelRepresentation"))
+    low = -(2 ** (bits - 1)) if signed else 0
+    ends = sorted(
+        int((end - low) % 2**bits + low) for end in ends if end is not None
+    )  # its sign is often written wrong
+    return ends[0], ends[-1]
 
 
 def read_pixels(file: File, limit: int | None = None) -> np.ndarray:
     """The frames of a file as they are shown: float32 `(frames, rows, columns)`, slope and intercept applied.
+
+    What pads an image, by its header, is NaN.
 
     Raises:
         ZooError: If they cannot be decoded; the message names the extra that would.
@@ -209,7 +274,7 @@ def read_pixels(file: File, limit: int | None = None) -> np.ndarray:
     content = read_bytes(file.path, limit)
     syntax = None
     try:
-        data = pydicom.dcmread(io.BytesIO(content))
+        data = read_data(io.BytesIO(content))
         syntax = data.file_meta.get("TransferSyntaxUID")
         pixels = data.pixel_array
     except Exception as error:
@@ -225,7 +290,10 @@ def read_pixels(file: File, limit: int | None = None) -> np.ndarray:
     if pixels.shape != (frames, rows, columns):
         raise ZooError(f"{file.path}: pixels of shape {pixels.shape}; expected one grey frame of {rows}x{columns}")
     slopes, intercepts = (np.float32([image.scale[part] for image in file.images])[:, None, None] for part in (0, 1))
-    return pixels.astype(np.float32) * slopes + intercepts
+    found = pixels.astype(np.float32) * slopes + intercepts
+    if file.padding is not None:
+        found[(pixels >= file.padding[0]) & (pixels <= file.padding[1])] = np.nan
+    return found
 
 
 def _class_of(data: pydicom.Dataset) -> str:

@@ -6,9 +6,10 @@ from functools import partial
 
 from zoo.datasets.classes import class_of
 from zoo.datasets.dicom import File, SetAside, read_header
-from zoo.datasets.dicom_series import person_of, stacks_of, to_volume
+from zoo.datasets.dicom_people import is_nobody, people_of
+from zoo.datasets.dicom_series import stacks_of, to_volume
 from zoo.datasets.layouts import place_of
-from zoo.datasets.scans import Scan
+from zoo.datasets.scans import Scan, check_spellings
 from zoo.datasets.sources import read_all
 
 
@@ -17,9 +18,9 @@ def dicom_scans(kinds: dict, files: dict, aside: list[dict], how: dict):
     headers, skipped = read_all(partial(_header_or_aside, files), {name: name for name in kinds}, **how)
     aside += [{"item": name, "reason": found} for name, found in headers.items() if isinstance(found, str)]
     found: list[File] = [header for header in headers.values() if isinstance(header, File)]
-    people, of_series = {}, {}
+    people, of_series, whose = {}, {}, people_of(found)
     for file in found:  # a series is one person's, whatever its files say; that they agree is checked with the rest
-        person = of_series.setdefault(file.series, person_of(file))
+        person = of_series.setdefault(file.series, whose[file.name])
         people.setdefault(person, []).append(file)
     stacked, bad = read_all(
         lambda person: stacks_of(people[person], _shown(person, people[person])),
@@ -41,6 +42,8 @@ def dicom_scans(kinds: dict, files: dict, aside: list[dict], how: dict):
     rules = {"patient": "PatientID" if any(person.startswith("id:") for person in people) else "folder or study"}
     if any(not person.startswith("id:") for person in people) and rules["patient"] == "PatientID":
         rules["patient"] += ", and by folder or study where it is blank"
+    elif not any(person.startswith("id:") or is_nobody(people[person][0].patient) for person in people):
+        rules["patient"] += ", since all files have one PatientID"
     if any(scan.pathology for scan in scans):
         rules["class"] = "folders named after diseases"
     if any(scan.split for scan in scans):
@@ -68,12 +71,16 @@ def hash_ids(scans: list[Scan], together: list[list[str]], uids: list[str]) -> N
     """Replaces patients' ids by hashes, in place, which nobody can undo who does not have the files.
 
     The salt is made of the files' UIDs, so that a second build gives the same hashes.
+
+    Raises:
+        ZooError: If two ids differ in case alone.
     """
     salt = hashlib.sha256(repr(uids).encode()).hexdigest()
 
     def hashed(patient: str) -> str:
         return f"p-{hashlib.sha256(f'{salt}:{patient}'.encode()).hexdigest()[:12]}"
 
+    check_spellings(scans)  # of hashes nobody sees it
     for scan in scans:
         scan.patient = hashed(scan.patient)
     together[:] = [sorted(map(hashed, group)) for group in together]

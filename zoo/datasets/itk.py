@@ -11,6 +11,14 @@ from zoo.datasets.orientation import to_patient
 from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
+# Lengths of a header, as NRRD's `space units` and `units` and MetaImage's `DistanceUnits` have them, in mm
+MILLIMETRES = {
+    **dict.fromkeys(("", "mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimetre", "centimeters", "centimetres"), 10.0),
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1000.0),
+    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer", "micrometre"), 0.001),
+}
+TIMES = {"s", "sec", "second", "seconds", "ms", "msec", "millisecond", "milliseconds"}
 TO_RAS = np.array([-1.0, -1.0, 1.0])  # ITK's axes run to the left, back and head
 
 
@@ -65,13 +73,14 @@ def read_itk(
     axes = min(voxels.ndim, 3)
     matrix = np.eye(4)
     directions = np.array(image.GetDirection()).reshape(voxels.ndim, voxels.ndim)[:axes, :axes]
-    spacing = np.array([*image.GetSpacing()[:axes], 1.0][:3])
+    unit, scale = unit_of(head, path)
+    spacing = np.array([*image.GetSpacing()[:axes], 1.0][:3]) * np.where(np.arange(3) < axes, scale, 1.0)
     matrix[:axes, :axes] = directions
     matrix[:3, :3] = TO_RAS[:, None] * matrix[:3, :3] * spacing
-    matrix[:axes, 3] = TO_RAS[:axes] * image.GetOrigin()[:axes]
+    matrix[:axes, 3] = TO_RAS[:axes] * image.GetOrigin()[:axes] * scale
     if not ((spacing > 0) & np.isfinite(spacing)).all() or not np.isfinite(matrix).all():
         raise ZooError(f"{path}: spacing {spacing.tolist()}; expected positive mm")
-    notes = []
+    notes = [f"lengths are in units of {unit}: turned into mm"] if scale != 1 else []
     if not re.search(rb"ElementSpacing|ElementSize|spacings:|space directions:", head):
         notes.append("its header gives no spacing: 1 mm is put down")
     oriented = re.search(rb"TransformMatrix|Orientation|Rotation|space directions", head)
@@ -92,3 +101,26 @@ def data_file(head: bytes, path) -> str | None:
     if not re.fullmatch(r"[\w .()+-]+", name) or name.startswith(".") or name.upper().startswith("LIST") or "%" in name:
         raise ZooError(f"{path}: its voxels are said to lie in {name!r}; expected one file in its own folder")
     return name
+
+
+def unit_of(head: bytes, path) -> tuple[str, float]:
+    """The unit of length of a header and its mm; 1 where it names none.
+
+    Raises:
+        ZooError: If it is none that is known, or there are several.
+    """
+    fields = {}
+    for line in re.split(rb"\r?\n", head):
+        if not line:  # voxels follow a NRRD's header
+            break
+        if b":=" in line:  # a key of the user's own
+            continue
+        name, _, value = line.decode("utf-8", errors="replace").replace("=", ":", 1).partition(":")
+        fields[name.strip().lower()] = value.strip()
+    told = fields.get("space units") or fields.get("units") or fields.get("distanceunits") or ""
+    words = re.findall(r'"([^"]*)"', told) if '"' in told else [told]
+    units = {word.strip() for word in words if word.strip().lower() not in TIMES | {"", "?", "unknown", "none"}} or {""}
+    known = {MILLIMETRES.get(unit.lower()) for unit in units}
+    if None in known or len(known) > 1:
+        raise ZooError(f"{path}: lengths in units of {', '.join(sorted(units))}; expected mm, cm, m or um alone")
+    return min(units), known.pop()

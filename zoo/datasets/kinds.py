@@ -4,6 +4,7 @@ import re
 
 from zoo.datasets.content import head_of
 from zoo.datasets.nifti import image_class, is_pair
+from zoo.errors import ZooError
 
 PICTURES, NIFTI, DICOM, ITK = "pictures", "NIfTI", "DICOM", "MHD/NRRD"
 VOLUMES = (NIFTI, ITK)
@@ -23,6 +24,14 @@ _MARKS = (
     (b"GIF8", PICTURES),
     (b"NRRD000", ITK),
 )
+# Group and element, then type and length or the length alone, then the value's beginning
+_FIRST_ELEMENT = re.compile(
+    rb"[\x02\x08]\0\0\0(UL\x04\0|\x04\0\0\0)..\0\0"
+    rb"|\x02\0\x01\0OB\0\0\x02\0\0\0"
+    rb"|(\x02\0\x02|\x08\0[\x16\x18])\0(UI.\0|.\0\0\0)[0-2]\."
+    rb"|\x08\0[\x05\x08]\0(CS.\0|.\0\0\0)[A-Z]{2}",
+    re.DOTALL,
+)
 # Of voxels beside a header, which are no item of their own
 _DATA = re.compile(r"\.(img|img\.gz|raw|raw\.gz|zraw|bin)$", re.IGNORECASE)
 
@@ -30,7 +39,7 @@ _DATA = re.compile(r"\.(img|img\.gz|raw|raw\.gz|zraw|bin)$", re.IGNORECASE)
 def kind_of(path) -> str | None:
     """`"pictures"`, `"NIfTI"`, `"DICOM"` or `"MHD/NRRD"`; `None` for a file that is none of them."""
     head, name = head_of(path), path.name.lower()
-    if head[128:132] == b"DICM":
+    if head[128:132] == b"DICM" or is_bare_dicom(head) and not _DATA.search(name):
         return DICOM
     for mark, kind in _MARKS:
         if head.startswith(mark):
@@ -47,6 +56,14 @@ def kind_of(path) -> str | None:
     return next((kind for kind, endings in ENDINGS.items() if name.endswith(endings)), None)
 
 
+def is_bare_dicom(head: bytes) -> bool:
+    """Whether a file begins with an element of DICOM, without the preamble and the mark that come before them.
+
+    The first one is a length, a kind of image, a character set or a UID.
+    """
+    return bool(_FIRST_ELEMENT.match(head))
+
+
 def companion(name: str, files: dict) -> str | None:
     """The file of the voxels of a NIfTI or Analyze header, `NAME.img` of `NAME.hdr`, whatever its case."""
     stem = stem_of(name).lower()
@@ -56,6 +73,23 @@ def companion(name: str, files: dict) -> str | None:
 def is_data(name: str) -> bool:
     """Whether a file's name is that of voxels beside a header."""
     return bool(_DATA.search(name))
+
+
+def check_no_twins(names) -> None:
+    """Makes sure that no two volumes have one name but for their ending, as `NAME.nii` beside `NAME.nii.gz` has.
+
+    Args:
+        names: Of files, with their folders.
+
+    Raises:
+        ZooError: If two have; the message names both.
+    """
+    known = {}
+    for name in names:
+        if name.lower().endswith(ENDINGS[NIFTI]):
+            other = known.setdefault(stem_of(name).lower(), name)
+            if other != name:
+                raise ZooError(f"{name}: has the name of {other}, a copy or another image; expected one of them")
 
 
 def stem_of(name: str) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from zoo.datasets.built import BuiltDataset
+from zoo.datasets.kinds import check_no_twins
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.placement import Segmenter
 from zoo.datasets.presets import get_preset
@@ -56,6 +57,7 @@ def build_mnms(
         ZooError: If the source is not M&Ms, or a patient's files are unusable.
     """
     files = find_files(open_source(source, LAYOUT))
+    check_no_twins(files)
     tables = [path for name, path in files.items() if re.search(r"information.*\.csv$", PurePosixPath(name).name)]
     if len(tables) != 1:
         raise ZooError(f"{source}: holds {len(tables)} tables of the diagnoses; expected {LAYOUT}")
@@ -74,8 +76,9 @@ def build_mnms(
             continue
         if code not in about:
             raise ZooError(f"{tables[0]}: has no line for {code}; expected one of every patient")
+        _check_once(scans, name, code)
         line = about[code]
-        mask = name.replace("_sa.nii", "_sa_gt.nii")
+        mask = _mask_of(name)
         try:
             numbers = [int(float(line[phase])) for phase in ("ED", "ES")]
         except ValueError as error:
@@ -131,6 +134,7 @@ def build_mnms2(
         ZooError: If the source is not M&Ms-2, or a patient's files are unusable.
     """
     files = find_files(open_source(source, LAYOUT_2))
+    check_no_twins(files)
     table = next((path for name, path in files.items() if PurePosixPath(name).name == "dataset_information.csv"), None)
     if table is None:
         raise ZooError(f"{source}: no M&Ms-2; expected {LAYOUT_2}")
@@ -150,7 +154,8 @@ def build_mnms2(
         if (line := about.get(code.lstrip("0"))) is None:
             raise ZooError(f"{table}: has no line for {code}; expected one of every patient")
         number = int(code)
-        mask = re.sub(r"(\.nii(\.gz)?)$", r"_gt\1", name, flags=re.IGNORECASE)
+        _check_once(scans, name, code, phase)
+        mask = _mask_of(name)
         scans.append(
             Scan(
                 name,
@@ -177,6 +182,15 @@ def _build(scans: list[Scan], info: dict, look: Look, preset: str, **how) -> Bui
     preset = get_preset(preset, "acdc")
     title = f"{info['name']} to {preset.name}"
     return build_volumes(scans, info | {"preset": preset.name}, with_preset(look, preset), title=title, **how)
+
+
+def _mask_of(name: str) -> str:
+    return re.sub(r"(\.nii(\.gz)?)$", r"_gt\1", name, flags=re.IGNORECASE)
+
+
+def _check_once(scans: list[Scan], name: str, code: str, phase: str | None = None) -> None:
+    if other := next((scan.name for scan in scans if (scan.patient, scan.phase) == (code, phase)), None):
+        raise ZooError(f"{name}: is of {code} as {other} is, a copy or another image; expected one of them")
 
 
 def _load(path, masks: dict, mask: str):

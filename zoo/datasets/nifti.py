@@ -18,6 +18,7 @@ from zoo.errors import ZooError
 
 _UNREADABLE = (zlib.error, zipfile.BadZipFile, ImageFileError, WrapStructError, HeaderDataError)
 MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1000.0, "micron": 0.001}
+ANALYZE_UNITS = {"cm": 10.0, "m": 1000.0, "um": 0.001}  # mm else
 SECOND_FILE = {b"ni1\0": nibabel.Nifti1Pair, b"ni2\0": nibabel.Nifti2Pair}
 ONE_FILE = {b"n+1\0": nibabel.Nifti1Image, b"n+2\0": nibabel.Nifti2Image}
 
@@ -102,13 +103,17 @@ def geometry(header, pixdim: list[float], flat: bool) -> tuple[np.ndarray | None
     """Affine and spacing of a header in mm, and what is to be said of them.
 
     Args:
-        header: Of a NIfTI; Analyze has no axes.
+        header: Of a NIfTI; Analyze has no axes, and a unit of its own.
         pixdim: Of the three axes, positive.
         flat: Whether it is of a single slice, whose third axis need not be given.
     """
     notes, pixdim = [], np.asarray(pixdim)
     if not hasattr(header, "get_qform"):
-        return None, pixdim, notes
+        unit = bytes(header["vox_units"]).split(b"\0")[0].decode("latin-1").strip().lower()
+        scale = ANALYZE_UNITS.get(unit, 1.0)
+        if scale != 1:
+            notes.append(f"lengths are in units of {unit}: turned into mm")
+        return None, pixdim * scale, notes
     try:
         unit = header.get_xyzt_units()[0]
     except KeyError:

@@ -11,7 +11,7 @@ from itertools import permutations
 
 import numpy as np
 
-from zoo.datasets.volume import MAX_SIDE, MIN_SIDE, Volume
+from zoo.datasets.volume import MAX_SIDE, MIN_SIDE, Stored, Volume
 from zoo.errors import ZooError
 
 TIE = 1e-3  # of the summed cosines
@@ -51,8 +51,8 @@ def to_patient(
     else:
         affine = np.asarray(affine, dtype=float)
         order, flips = turn(affine, stack, path)
-    turned = voxels.transpose(*order, *range(3, voxels.ndim))
-    turned = turned[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+    stored = Stored(tuple(order), tuple(flips), tuple(spacing.tolist()))
+    turned = stored.turn(voxels)
     thickness = float(spacing[order[2]])
     if affine is not None:
         matrix = np.eye(4)
@@ -67,7 +67,7 @@ def to_patient(
         if along < np.cos(np.radians(1)):
             notes.append(f"slices are stacked {np.degrees(np.arccos(along)):.0f}° beside their normal")
             thickness *= along  # their distance
-    return Volume(turned.T, (float(spacing[order[1]]), float(spacing[order[0]])), thickness, affine, notes)
+    return Volume(turned.T, (float(spacing[order[1]]), float(spacing[order[0]])), thickness, affine, notes, stored)
 
 
 def turn(affine: np.ndarray, stack: int, path) -> tuple[list[int], list[bool]]:

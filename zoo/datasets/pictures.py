@@ -30,7 +30,10 @@ def read_pages(path, channels: int, limit: int | None = None) -> list[Image.Imag
     with _readable(path, f"one of {', '.join(ENDINGS[PICTURES])}"):
         pages = _pages(path, limit)
         if any(page.mode.startswith(("I", "F")) for page in pages):  # Pillow would clip these at 255
-            deep = intensity_window(np.stack([np.asarray(page) for page in pages]), (0, 100))
+            stack = np.stack([np.asarray(page) for page in pages])
+            if not np.isfinite(stack).all():
+                raise ZooError(f"{path}: has NaN or infinite values; expected finite intensities")
+            deep = intensity_window(stack, (0, 100))
             pages = [Image.fromarray(page) for page in png.to_uint8(deep)]
         return [page.convert("L" if channels == 1 else "RGB") for page in pages]
 

@@ -1,11 +1,13 @@
 """A patient's scans as rows: which frames, where the heart is, and slices on one grid."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from zoo import png
+from zoo.datasets.masks import labels_of
 from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import PHASES, slice_level
@@ -13,7 +15,6 @@ from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 PERCENTILES = (0.5, 99.5)
-ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Frame:
     number: int | None = None
     phase: str | None = None
     predicted: bool = False
+    of_cine: bool = False
 
 
 @dataclass
@@ -126,15 +128,10 @@ def read_patient(scans: list[Scan], look: Look, skip_bad: bool = False) -> Patie
         raise ZooError(f"{scans[0].name}: no frame is left of the phases {', '.join(look.phases or PHASES)}")
     for frame in frames:
         found.hashes |= frame.volume.content_hashes()
-    masks = [frame.mask for frame in frames if frame.mask is not None]
-    alike = len({frame.volume.voxels.shape for frame in frames}) == 1
-    shared = _center(frames, look) if alike else None
-    for frame in frames:
-        how, center = shared or _center([frame], look)
+    for frame, (how, center), first_is_basal in _placed(frames, look):
         middle = [(side - 1) / 2 for side in frame.volume.voxels.shape[1:]]
         offset = np.hypot(*(np.subtract(center, middle) * frame.volume.spacing))
         found.center = (how, float(offset))
-        first_is_basal = basal_first(masks) if alike else basal_first([] if frame.mask is None else [frame.mask])
         try:
             slices = slice_rows(frame.volume, look, center, frame.mask, first_is_basal)
         except ValueError as error:
@@ -142,6 +139,20 @@ def read_patient(scans: list[Scan], look: Look, skip_bad: bool = False) -> Patie
         common = {"frame": frame.number, "phase": frame.phase, "predicted": frame.predicted}
         found.rows += [frame.scan.columns | common | row for row in slices]
     return found
+
+
+def check_spellings(scans: list[Scan]) -> None:
+    """Makes sure that no two patients' names differ in case alone.
+
+    Raises:
+        ZooError: If two do; the message names files of both.
+    """
+    spellings = defaultdict(dict)
+    for scan in scans:
+        spellings[scan.patient.casefold()].setdefault(scan.patient, scan.name)
+    if alike := next((dict(sorted(names.items())) for names in spellings.values() if len(names) > 1), None):
+        where, told = " and ".join(alike.values()), " and ".join(alike)
+        raise ZooError(f"{where}: may be of one patient or of two, by names {told}; expected one spelling")
 
 
 def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
@@ -211,37 +222,36 @@ def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look:
             labels[number - 1] if number - 1 in marked else None,
             number,
             phases.get(number),
+            of_cine=True,
         )
         for number in sorted(set(numbers))
     ]
 
 
-def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, name: str) -> np.ndarray:
-    """The labels of a mask, uint8 `(frames, slices, height, width)`.
+def _placed(frames: list[Frame], look: Look) -> Iterator[tuple[Frame, tuple[str, tuple[float, float]], bool]]:
+    """Each frame, its centre, and whether its first slice is basal: alike in all frames of one heartbeat."""
+    beats: list[list[Frame]] = []
+    for frame in frames:
+        beat = next((beat for beat in beats if all(_is_one_beat(frame, other) for other in beat)), None)
+        beat.append(frame) if beat is not None else beats.append([frame])
+    of_beat = [
+        (_center(beat, look), basal_first([frame.mask for frame in beat if frame.mask is not None])) for beat in beats
+    ]
+    for frame in frames:
+        index = next(index for index, beat in enumerate(beats) if any(frame is other for other in beat))
+        yield frame, *of_beat[index]
 
-    Raises:
-        ZooError: If the mask does not lie on its image, or has values that are no labels or not among `mask_labels`.
-    """
-    if (why := mask.lies_on(image)) is not None:
-        raise ZooError(f"{name}: mask of {why}")
-    if mask.num_frames != image.num_frames:
-        raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
-    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
-    values = np.unique(voxels)
-    whole = np.round(values)
-    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
-        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
-    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
-    if set(values.tolist()) == {0, 255}:
-        labels = labels // 255
-    if mask_labels is not None:
-        known = {0: 0, **mask_labels}
-        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
-            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
-        table = np.zeros(256, np.uint8)
-        table[list(known)] = list(known.values())
-        labels = table[labels]
-    return labels
+
+def _is_one_beat(frame: Frame, other: Frame) -> bool:
+    """Whether two frames are of one file, or of files of one grid and one frame each, which names tell apart."""
+    if frame.scan is other.scan:
+        return True
+    if frame.of_cine or other.of_cine or (frame.phase is not None and frame.phase == other.phase):
+        return False
+    told = [
+        None not in pair and pair[0] != pair[1] for pair in ((frame.phase, other.phase), (frame.number, other.number))
+    ]
+    return any(told) and frame.volume.spacing == other.volume.spacing and frame.volume.lies_on(other.volume) is None
 
 
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:

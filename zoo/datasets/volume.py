@@ -10,6 +10,31 @@ from zoo.errors import ZooError
 MIN_SIDE, MAX_SIDE = 0.01, 50.0  # mm that a voxel of a body can have
 
 
+@dataclass(frozen=True)
+class Stored:
+    """How a file's array `(i, j, k, …)` lies, and what turned it.
+
+    Args:
+        order: The stored axes that became columns, rows and slices.
+        flips: Whether each of these was flipped.
+        sides: Of a voxel along the stored axes in mm.
+    """
+
+    order: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+    sides: tuple[float, float, float]
+
+    def turn(self, voxels: np.ndarray) -> np.ndarray:
+        """A stored array as columns, rows and slices."""
+        turned = voxels.transpose(*self.order, *range(3, voxels.ndim))
+        return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
+
+    def turn_back(self, voxels: np.ndarray) -> np.ndarray:
+        """Columns, rows and slices as they were stored."""
+        flipped = voxels[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
+        return flipped.transpose(*np.argsort(self.order), *range(3, voxels.ndim))
+
+
 @dataclass
 class Volume:
     """A stack of slices.
@@ -21,6 +46,7 @@ class Volume:
         affine: `(4, 4)`: the indices of column, row and slice to the patient's mm, to the right, to the front and up;
             `None` where the orientation is unknown.
         notes: What a user should know of how it was read, a sentence each.
+        stored: How its file has it; `None` if it is not known.
     """
 
     voxels: np.ndarray
@@ -28,6 +54,7 @@ class Volume:
     thickness: float
     affine: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    stored: Stored | None = None
 
     def check_image(self, path) -> None:
         """Raises a `ZooError` that names `path` if the values are not finite or all the same."""
@@ -45,7 +72,7 @@ class Volume:
     def frame(self, index: int) -> "Volume":
         """One frame of a cine series, from 0; a stack is its own only frame."""
         voxels = self.voxels[index] if self.voxels.ndim == 4 else self.voxels[None][index]
-        return Volume(voxels, self.spacing, self.thickness, self.affine, self.notes)
+        return Volume(voxels, self.spacing, self.thickness, self.affine, self.notes, self.stored)
 
     @property
     def num_frames(self) -> int:
@@ -54,8 +81,7 @@ class Volume:
     def lies_on(self, image: "Volume") -> str | None:
         """Why this mask does not lie on an image, or `None` if it does.
 
-        Affines may differ by 1 % and 1° and by half a voxel; a mask without orientation is taken to be stored as its
-        image is.
+        Affines may differ by 1 % and 1° and by half a voxel; of two without orientation the shapes are compared.
         """
         if self.voxels.shape[-3:] != image.voxels.shape[-3:]:
             return f"shape {self.voxels.shape[::-1]}; expected its image's {image.voxels.shape[::-1]}"

@@ -10,7 +10,7 @@ from zoo.datasets.built import BuiltDataset, assemble
 from zoo.datasets.classes import chosen, class_names, class_of
 from zoo.datasets.placement import HOW
 from zoo.datasets.report import make_report
-from zoo.datasets.scans import Look, Scan, read_patient
+from zoo.datasets.scans import Look, Scan, check_spellings, read_patient
 from zoo.datasets.schema import LEVELS, PHASES, SPACING, SPLITS
 from zoo.datasets.sources import read_all, without_source
 from zoo.datasets.splits import divide, find_duplicates
@@ -54,12 +54,7 @@ def build_volumes(
     patients = defaultdict(list)
     for scan in scans:
         patients[scan.patient].append(scan)
-    spellings = defaultdict(set)
-    for name in patients:
-        spellings[name.casefold()].add(name)
-    if alike := next((sorted(names) for names in spellings.values() if len(names) > 1), None):
-        where, told = " and ".join(patients[name][0].name for name in alike), " and ".join(alike)
-        raise ZooError(f"{where}: may be of one patient or of two, by names {told}; expected one spelling")
+    check_spellings(scans)
     official = {name: _one(members, "split", name) for name, members in patients.items()}
     labels = {name: name_of.get(_one(members, "pathology", name)) for name, members in patients.items()}
     items = {(members[0].name if len(members) == 1 else name): members for name, members in patients.items()}
