@@ -11,7 +11,8 @@ from zoo.datasets.class_folders import build_pictures
 from zoo.datasets.dicom_folder import dicom_scans, hash_ids
 from zoo.datasets.itk import read_itk
 from zoo.datasets.kinds import DICOM, ITK, NIFTI, PICTURES, VOLUMES, companion, is_data, kind_of
-from zoo.datasets.layouts import Layout, read_layout, says_something
+from zoo.datasets.layouts import Layout, read_layout
+from zoo.datasets.names import says_something
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.placement import CENTERS, Segmenter
 from zoo.datasets.presets import PRESETS

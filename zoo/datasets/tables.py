@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.datasets.content import read_text
 from zoo.datasets.kinds import stem_of
-from zoo.datasets.layouts import SPLIT_WORDS
+from zoo.datasets.names import SPLIT_WORDS
 from zoo.datasets.schema import PHASES
 from zoo.errors import ZooError
 
