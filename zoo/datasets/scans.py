@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo import png
+from zoo.datasets.label_maps import to_labels, unknown_labels
 from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
 from zoo.datasets.schema import PHASES, slice_level
@@ -13,7 +14,6 @@ from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
 PERCENTILES = (0.5, 99.5)
-ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 
 
 @dataclass
@@ -153,11 +153,13 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     volume, mask = scan.load()
     volume.check_image(scan.name)
     labels = None if mask is None else labels_of(mask, volume, look.mask_labels, scan.mask or scan.name)
+    notes = volume.notes + ([] if labels is None else unknown_labels(labels))
     if volume.num_frames == 1:
         frames = [Frame(scan, volume.frame(0), None if labels is None else labels[0], scan.frame, scan.phase)]
         if scan.phases:
             frames[0].number, phase = next(iter(scan.phases.items()))
             frames[0].phase = phase or scan.phase
+        frames = _asked_of_a_stack(frames[0], look)
     else:
         frames = _frames_of_cine(scan, volume, labels, look)
     if look.predict and look.segment is not None:
@@ -171,7 +173,22 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
         if all(frame.phase is None for frame in frames):
             raise ZooError(f"{scan.name}: its phase is unknown; expected ED or ES in names, in --labels or by --frames")
         frames = [frame for frame in frames if frame.phase in look.phases]
-    return frames, volume.notes
+    return frames, notes
+
+
+def _asked_of_a_stack(frame: Frame, look: Look) -> list[Frame]:
+    """The frame of a scan of one, if it is among those that are asked for.
+
+    Raises:
+        ZooError: If it is not known which one it is.
+    """
+    if look.frames == "ed-es" and frame.phase is None:
+        raise ZooError(f"{frame.scan.name}: ED and ES are unknown; expected them in names or in --labels")
+    if look.frames in (None, "all", "ed-es") or (frame.number or 1) in look.frames:
+        return [frame]
+    if frame.number is None:
+        raise ZooError(f"{frame.scan.name}: has 1 frame; expected --frames 1, or none")
+    return []
 
 
 def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look: Look) -> list[Frame]:
@@ -226,22 +243,7 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
         raise ZooError(f"{name}: mask of {why}")
     if mask.num_frames != image.num_frames:
         raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
-    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
-    values = np.unique(voxels)
-    whole = np.round(values)
-    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
-        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
-    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
-    if set(values.tolist()) == {0, 255}:
-        labels = labels // 255
-    if mask_labels is not None:
-        known = {0: 0, **mask_labels}
-        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
-            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
-        table = np.zeros(256, np.uint8)
-        table[list(known)] = list(known.values())
-        labels = table[labels]
-    return labels
+    return to_labels(mask.voxels.reshape(-1, *mask.voxels.shape[-3:]), mask_labels, name)
 
 
 def _center(frames: list[Frame], look: Look) -> tuple[str, tuple[float, float]]:
