@@ -1,6 +1,7 @@
 """Folders of pictures, one a class: MedNIST, and whatever the user has."""
 
 import os
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import datasets
@@ -8,7 +9,7 @@ import numpy as np
 
 from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.classes import chosen
+from zoo.datasets.classes import chosen, one_spelling, respelled
 from zoo.datasets.kinds import ENDINGS, PICTURES
 from zoo.datasets.label_maps import is_label_map
 from zoo.datasets.layouts import Entry, Layout
@@ -99,7 +100,10 @@ def build_pictures(
         ZooError: If a picture or mask is unusable, or a class is unknown.
     """
     entries, masks = layout.entries, masks or {}
-    names = sorted({entry.label for entry in entries.values() if entry.label})
+    words = {entry.label for entry in entries.values() if entry.label}
+    name_of = one_spelling(words)
+    entries = {name: replace(entry, label=name_of.get(entry.label)) for name, entry in entries.items()}
+    names = sorted(set(name_of.values()))
     if classes is not None:
         names = chosen(classes, names, how["source"])
         entries = {name: entry for name, entry in entries.items() if entry.label in names}
@@ -153,6 +157,7 @@ def build_pictures(
                 row["patient_id"] = entries[name].patient
             rows[split_of[name]].append(row)
     notes = [(name, note) for name, (*_, notes) in pictures.items() for note in notes]
+    notes += [("class", sentence) for sentence in respelled(words)]
     info = info | {
         "duplicates": duplicates,
         "skipped": skipped,

@@ -75,7 +75,8 @@ def build_mnms(
         if code not in about:
             raise ZooError(f"{tables[0]}: has no line for {code}; expected one of every patient")
         line = about[code]
-        mask = name.replace("_sa.nii", "_sa_gt.nii")
+        mask = re.sub(r"(?i)_sa(?=\.nii(\.gz)?$)", r"\g<0>_gt", name)
+        mask = next((other for other in files if other.lower() == mask.lower()), mask)
         try:
             numbers = [int(float(line[phase])) for phase in ("ED", "ES")]
         except ValueError as error:
