@@ -57,7 +57,7 @@ def test_the_report_comes_before_anything_is_written(cine, tmp_path, monkeypatch
 
 def test_mask_labels_and_frames():
     assert read_mask_labels(["1=LV", "2=MYO,3=myo", "4=0"]) == {1: 3, 2: 2, 3: 2, 4: 0}
-    for words in (["1"], ["1=XY"], ["x=LV"], ["1=LV", "1=RV"], ["256=LV"], ["-1=LV"]):
+    for words in (["1"], ["1=XY"], ["x=LV"], ["1=LV", "1=RV"], ["65536=LV"], ["-1=LV"]):
         with pytest.raises(ZooError, match="--mask-labels: expected pairs such as 1=LV 2=MYO"):
             read_mask_labels(words)
     assert read_frames("all") == "all" and read_frames("1,9") == [1, 9]

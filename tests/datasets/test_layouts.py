@@ -73,10 +73,12 @@ def test_masks_beside_images_and_in_folders_of_their_own():
     ):
         (entry,) = told([image, mask]).values()
         assert entry["mask"] == mask
-    names = ["a.nii", "b_gt.nii"]
+    names = ["a.nii", "a_gt.nii", "b_gt.nii"]
     assert read_layout(names, VOLUMES).aside == [
         {"item": "b_gt.nii", "reason": "is named as a mask, and its image is not there"}
     ]
+    with pytest.raises(ZooError, match="b_gt.nii: is a mask by its name, and no image has its name"):
+        read_layout(["a.nii", "b_gt.nii"], VOLUMES)
     with pytest.raises(ZooError, match="masks: may be masks whose images are missing, or images"):
         read_layout(["masks/a.nii", "masks/b.nii"], VOLUMES)
     with pytest.raises(ZooError, match="a.png: may have the mask"):
@@ -127,3 +129,44 @@ def test_what_may_mean_two_things_is_refused_with_both_readings():
     assert len({entry["patient"] for entry in diseases.values()}) == 3
     with pytest.raises(ZooError, match="x/a.nii: lies in no class folder|a.nii: lies in no class folder"):
         read_layout(["HCM/1.nii", "a.nii"], VOLUMES)
+
+
+@pytest.mark.parametrize(
+    "image, mask",
+    [
+        ("1001/sa_ED.nii.gz", "1001/label_sa_ED.nii.gz"),  # UK Biobank
+        ("image_000.nii.gz", "mask_000.nii.gz"),
+        ("mr_train_1001_image.nii.gz", "mr_train_1001_label.nii.gz"),  # MM-WHS
+        ("p0/image.nii.gz", "p0/mask.nii.gz"),
+        ("p0/img.nii.gz", "p0/seg.nii.gz"),
+        ("p0/cine.nii.gz", "p0/mask.nii.gz"),  # the only image there
+        ("images/image_000.png", "masks/mask_000.png"),
+        ("p1.nii", "p1_roi.nii"),
+        ("p1.nii", "p1_cardiac_seg.nii"),
+        ("p1.nii", "p1_segmentation_2.nii"),
+        ("sub-01/anat/sub-01_T1w.nii", "sub-01/anat/sub-01_dseg.nii"),
+    ],
+)
+def test_masks_by_words_anywhere_in_their_names(image, mask):
+    others = [name.replace("0", "7").replace("1", "8") for name in (image, mask)]
+    found = told([image, mask, *others], PICTURES if image.endswith("png") else VOLUMES)
+    assert {name: entry["mask"] for name, entry in found.items()} == {image: mask, others[0]: others[1]}
+
+
+def test_masks_of_one_structure_are_refused():
+    for mask in ("p1_mask_lv.nii", "p1_LV_mask.nii", "label_p1_myo.nii"):
+        with pytest.raises(ZooError, match="is a mask of .* of p1.nii; expected one mask of all structures"):
+            read_layout(["p1.nii", mask], VOLUMES)
+
+
+def test_derivatives_are_masks_only_by_their_names():
+    image = "sub-01/anat/sub-01_T1w.nii.gz"
+    smoothed = "derivatives/denoise/sub-01/anat/sub-01_desc-preproc_T1w.nii.gz"
+    layout = read_layout([image, smoothed], VOLUMES)
+    assert layout.entries[image].mask is None
+    assert layout.aside == [{"item": smoothed, "reason": "a derivative that is not named as a mask"}]
+
+
+def test_a_cine_series_beside_its_frames_needs_no_word():
+    names = ["1/sa.nii", "1/sa_ED.nii", "1/label_sa_ED.nii", "1/la_4ch.nii"]
+    assert list(told(names)) == ["1/sa_ED.nii"]

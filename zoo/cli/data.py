@@ -42,6 +42,7 @@ class Folders(StrEnum):
     classes = "classes"
 
 
+LARGEST = 65535  # value of a mask
 LABELS = {"BG": 0, "RV": 1, "MYO": 2, "LV": 3}
 
 
@@ -154,7 +155,7 @@ def read_mask_labels(words: list[str]) -> dict[int, int]:
     for word in " ".join(words).replace(",", " ").split():
         value, _, name = word.partition("=")
         label = LABELS.get(name.upper(), int(name) if name in ("0", "1", "2", "3") else None)
-        if not (value.isascii() and value.isdigit()) or int(value) > 255 or label is None or int(value) in found:
+        if not (value.isascii() and value.isdigit()) or int(value) > LARGEST or label is None or int(value) in found:
             raise ZooError(f"--mask-labels: expected pairs such as 1=LV 2=MYO of {', '.join(LABELS)}, got {word!r}")
         found[int(value)] = label
     return found

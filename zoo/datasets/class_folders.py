@@ -1,14 +1,17 @@
 """Folders of pictures, one a class: MedNIST, and whatever the user has."""
 
 import os
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import datasets
+import numpy as np
 
 from zoo import png
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.classes import chosen
+from zoo.datasets.classes import chosen, one_spelling, respelled
 from zoo.datasets.kinds import ENDINGS, PICTURES
+from zoo.datasets.label_maps import is_label_map
 from zoo.datasets.layouts import Entry, Layout
 from zoo.datasets.pictures import content_hash, read_masks, read_pages, square
 from zoo.datasets.presets import get_preset
@@ -97,7 +100,10 @@ def build_pictures(
         ZooError: If a picture or mask is unusable, or a class is unknown.
     """
     entries, masks = layout.entries, masks or {}
-    names = sorted({entry.label for entry in entries.values() if entry.label})
+    words = {entry.label for entry in entries.values() if entry.label}
+    name_of = one_spelling(words)
+    entries = {name: replace(entry, label=name_of.get(entry.label)) for name, entry in entries.items()}
+    names = sorted(set(name_of.values()))
     if classes is not None:
         names = chosen(classes, names, how["source"])
         entries = {name: entry for name, entry in entries.items() if entry.label in names}
@@ -121,10 +127,15 @@ def build_pictures(
                     raise ZooError(f"{where}: mask of {mask.size} pixels; expected its image's {picture.size}")
                 row["mask"] = None if mask is None else png.encode(square(mask, size, crop, nearest=True))
             rows.append(row)
-        return [content_hash(picture) for picture in pages], rows
+        notes = [f"has {len(pages)} pages, each a picture"] if len(pages) > 1 else []
+        if any(mask is not None and mask.getextrema()[1] == 255 for mask in labels):
+            notes.append("the label 255 of its mask is kept beside others")
+        if name not in masks and all(is_label_map(np.asarray(page)) for page in pages):
+            notes.append("has few different values, as a mask has")
+        return [content_hash(picture) for picture in pages], rows, notes
 
     pictures, skipped = read_all(read, {name: name for name in entries}, **how)
-    duplicates = find_duplicates({name: contents for name, (contents, _) in pictures.items()})
+    duplicates = find_duplicates({name: contents for name, (contents, *_) in pictures.items()})
     duplicates, skipped = _untangled(duplicates, entries, pictures, skipped)
     together = duplicates
     if has_people:
@@ -138,16 +149,15 @@ def build_pictures(
     if has_people:
         features["patient_id"] = datasets.Value("string")
     rows = {split: [] for split in SPLITS}
-    for name, (_, pages) in pictures.items():
+    for name, (_, pages, _) in pictures.items():
         for row in pages:
             if names:
                 row["label"] = names.index(entries[name].label)
             if has_people:
                 row["patient_id"] = entries[name].patient
             rows[split_of[name]].append(row)
-    notes = [
-        (name, f"has {len(pages)} pages, each a picture") for name, (_, pages) in pictures.items() if len(pages) > 1
-    ]
+    notes = [(name, note) for name, (*_, notes) in pictures.items() for note in notes]
+    notes += [("class", sentence) for sentence in respelled(words)]
     info = info | {
         "duplicates": duplicates,
         "skipped": skipped,

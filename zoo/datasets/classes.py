@@ -34,12 +34,24 @@ def class_names(words) -> tuple[list[str], dict[str, str]]:
 
     If all are ACDC's, all five of them are named, so that a class has the number that it has in ACDC.
     """
-    name_of = {word: class_of(word) or word for word in sorted(words)}
+    name_of = one_spelling(words)
+    name_of = {word: class_of(word) or name for word, name in name_of.items()}
     if not name_of:
         return [], {}
     found = set(name_of.values())
     others = sorted(found - set(PATHOLOGIES))
     return [name for name in PATHOLOGIES if name in found or not others] + others, name_of
+
+
+def one_spelling(words) -> dict[str, str]:
+    """The name of each word: that of the first, in their order, that differs from it by case alone."""
+    first = {}
+    return {word: first.setdefault(word.casefold(), word) for word in sorted(words)}
+
+
+def respelled(words) -> list[str]:
+    """What is to be said of classes that are taken for others."""
+    return [f"{word} is taken for {name}" for word, name in one_spelling(words).items() if word != name]
 
 
 def chosen(wanted: list[str] | None, known: list[str], source, what: str = "classes") -> list[str]:
@@ -48,6 +60,9 @@ def chosen(wanted: list[str] | None, known: list[str], source, what: str = "clas
     Raises:
         ZooError: If one is unknown.
     """
+    if wanted is not None:
+        by_case = {name.casefold(): name for name in known}
+        wanted = [name if name in known else by_case.get(name.casefold(), name) for name in wanted]
     if unknown := sorted(set(wanted or []) - set(known)):
         raise ZooError(f"{what}: {source} has no {unknown[0]!r}; expected some of {', '.join(known) or 'none'}")
     return [name for name in known if wanted is None or name in wanted]

@@ -1,6 +1,7 @@
 """The bytes of a file: bounded before they are read or unpacked, and no others are passed on."""
 
 import codecs
+import unicodedata
 import zlib
 
 from zoo.errors import ZooError
@@ -73,9 +74,12 @@ def head_of(path, count: int = 1024) -> bytes:
 def read_text(path) -> str:
     """A text file in UTF-8 or UTF-16, with or without a byte-order mark, else in Windows' code page 1252.
 
-    Bytes that are none of them become `\ufffd`.
+    Bytes that are none of them become `\ufffd`. Characters are composed, as the names of files are.
     """
-    data = read_bytes(path, 64 * 2**20)
+    return unicodedata.normalize("NFC", _decoded(read_bytes(path, 64 * 2**20)))
+
+
+def _decoded(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
     try:

@@ -5,25 +5,27 @@ import re
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from zoo.datasets.acdc_files import INFO_FILE, read_info
 from zoo.datasets.built import BuiltDataset
 from zoo.datasets.class_folders import build_pictures
 from zoo.datasets.dicom_folder import dicom_scans, hash_ids
 from zoo.datasets.itk import read_itk
 from zoo.datasets.kinds import DICOM, ITK, NIFTI, PICTURES, VOLUMES, companion, is_data, kind_of
-from zoo.datasets.layouts import Layout, read_layout, says_something
+from zoo.datasets.label_maps import is_label_map
+from zoo.datasets.labelling import label_pictures, label_scans
+from zoo.datasets.layouts import Layout, read_layout
+from zoo.datasets.names import says_something
 from zoo.datasets.nifti import read_nifti
 from zoo.datasets.placement import CENTERS, Segmenter
 from zoo.datasets.presets import PRESETS
 from zoo.datasets.scans import Look, Scan
-from zoo.datasets.schema import CARDIAC_FEATURES, PHASES
+from zoo.datasets.schema import PHASES
 from zoo.datasets.sources import find_files, open_source
-from zoo.datasets.tables import labels_for, read_labels
 from zoo.datasets.volumes import build_volumes, with_preset
 from zoo.errors import ZooError
 
-# Columns that a table may not name, since others come of the images themselves
-OWN = {*CARDIAC_FEATURES, "label", "predicted"} - {"height", "weight"}
 LAYOUT = "pictures (.png, .jpg, …), volumes (.nii, .nii.gz, .mha, .nrrd) or DICOM series (.dcm), one kind only"
 
 
@@ -31,7 +33,7 @@ def build_folder(
     source: str | os.PathLike,
     *,
     preset: str | None = None,
-    size: int = 64,
+    size: int | None = None,
     channels: int = 1,
     spacing: float | None = None,
     center: str | None = None,
@@ -59,7 +61,7 @@ def build_folder(
     Args:
         source: The folder or zip file.
         preset: `acdc-64`, `acdc-128` or `acdc-180`: size, spacing, window and centre as models of it were trained on.
-        size: Side of the stored images in pixels.
+        size: Side of the stored images in pixels; 64 if neither it nor a preset is given.
         channels: 1 for grey, 3 for colour, which only pictures have.
         spacing: Pixel side of the stored grid in mm, for volumes; `None` fits the largest central square into `size`.
         center: Of the grid, `"masks"`, `"segmenter"`, `"motion"` or `"image"`; `None` takes the first of them that a
@@ -83,6 +85,8 @@ def build_folder(
         ZooError: If the source holds no or several kinds of files, names may mean two things, masks of some images
             alone, or an unusable file.
     """
+    asked = {"size": size, "spacing": spacing}
+    size = 64 if size is None else size
     _check(size, channels, spacing, center, phases, folders, predict_masks, segment)
     kinds, files, aside = _sorted_by_kind(source)
     kind = _one_kind(kinds, source)
@@ -103,7 +107,7 @@ def build_folder(
         layout = read_layout(list(kinds), PICTURES, folders)
         layout.aside += aside
         if labels is not None:
-            _label_pictures(layout, labels)
+            label_pictures(layout, labels)
         masks = _complete_masks(layout)
         return build_pictures(
             files, info, size=size, channels=channels, layout=layout, masks=masks, classes=classes, **how
@@ -123,6 +127,7 @@ def build_folder(
     if preset is not None:
         if preset not in PRESETS or PRESETS[preset].source != "acdc":
             raise ZooError(f"preset {preset!r}: expected acdc-64, acdc-128 or acdc-180 for a folder of volumes")
+        _check_preset(PRESETS[preset], asked)
         look = with_preset(look, PRESETS[preset])
     if kind == DICOM:
         scans, rules, skipped, together, uids = dicom_scans(kinds, files, aside, how)
@@ -134,8 +139,10 @@ def build_folder(
         scans, rules, skipped, together = _volume_scans(layout, kinds, files), layout.rules, [], []
         _add_info_files(scans, files, rules)
     if labels is not None:
-        skipped += _add_labels(scans, labels, rules, skip_bad)
+        skipped += label_scans(scans, labels, rules, skip_bad)
         scans = [scan for scan in scans if scan.name not in {entry["item"] for entry in skipped}]
+    if mask_labels is not None and not any(scan.mask for scan in scans):
+        raise ZooError(f"{source}: has no masks; expected no --mask-labels")
     if kind == DICOM and not keep_ids:
         hash_ids(scans, together, uids)
     how["title"] = f"{kind} to {look.size} pixels"
@@ -154,6 +161,13 @@ def _check(size, channels, spacing, center, phases, folders, predict_masks, segm
         raise ZooError(f"phases: {min(unknown)!r} is none; expected ED or ES")
     if (predict_masks or center == "segmenter") and segment is None:
         raise ZooError("segment: expected a segmenter, which finds the heart and makes the masks")
+
+
+def _check_preset(preset, asked: dict) -> None:
+    """Raises a `ZooError` if something else is asked for than a preset has."""
+    for name, value in asked.items():
+        if value not in (None, own := getattr(preset, name)):
+            raise ZooError(f"{name} {value}: the preset {preset.name} has {own}; expected one of the two, or no preset")
 
 
 def _sorted_by_kind(source) -> tuple[dict[str, str], dict, list[dict]]:
@@ -213,7 +227,14 @@ def _volume_scans(layout: Layout, kinds: dict[str, str], files: dict) -> list[Sc
             }
             return read_volume(files[each], kinds[each], beside, each)
 
-        return read(name), None if mask is None else read(mask)
+        image = read(name)
+        if is_label_map(image.voxels):
+            count = len(np.unique(image.voxels))
+            raise ZooError(
+                f"{name}: has {count} different values, as a mask has; expected an image, and a mask named after its "
+                "image, such as p1.nii.gz and p1_gt.nii.gz"
+            )
+        return image, None if mask is None else read(mask)
 
     return [
         Scan(
@@ -249,59 +270,3 @@ def _add_info_files(scans: list[Scan], files: dict, rules: dict[str, str]) -> No
         else:
             scan.phase = phases.get(scan.frame)
         rules |= {"class": INFO_FILE, "phase": INFO_FILE}
-
-
-def _label_pictures(layout: Layout, path) -> None:
-    """The classes of pictures by a table of files or patients, in place."""
-    table, of_files = read_labels(path)
-    for name, picture in layout.entries.items():
-        entry = labels_for(table, of_files, picture.patient, name)
-        if entry is None or entry.pathology is None:
-            raise ZooError(f"{path}: has no class of {name}; expected one of every picture")
-        picture.label = entry.pathology
-    layout.rules["class"] = f"the table {Path(path).name}"
-
-
-def _add_labels(scans: list[Scan], path, rules: dict[str, str], skip_bad: bool) -> list[dict]:
-    """What a table says, in place; the scans that it does not name.
-
-    Raises:
-        ZooError: If it does not name a scan, or a column has the name of one of the dataset's own.
-    """
-    table, of_files = read_labels(path)
-    skipped, used = [], set()
-    for scan in scans:
-        entry = labels_for(table, of_files, scan.patient, scan.name)
-        if entry is None:
-            what = scan.name if of_files else scan.patient
-            if not skip_bad:
-                raise ZooError(
-                    f"{path}: has no line for {what}; expected one of every {'file' if of_files else 'patient'}"
-                )
-            skipped.append({"item": scan.name, "reason": f"{Path(path).name} has no line for it"})
-            continue
-        used.add(id(entry))
-        if entry.split and scan.split not in (None, entry.split):
-            raise ZooError(f"{path}: {scan.name} is in split {entry.split}; its folder says {scan.split}")
-        scan.split = entry.split or scan.split
-        scan.pathology = entry.pathology or scan.pathology
-        if own := sorted(OWN & set(entry.columns)):
-            raise ZooError(f"{path}: column {own[0]!r} has the name of one of the dataset's own; expected another")
-        scan.columns |= entry.columns
-        if entry.phases and scan.frame is not None:
-            scan.phase = entry.phases.get(scan.frame, scan.phase)
-        elif entry.phases:
-            scan.phases = dict(sorted(entry.phases.items()))
-        scan.phase = entry.phase or scan.phase
-    if not used:
-        example = scans[0].name if of_files else scans[0].patient
-        raise ZooError(f"{path}: names none of the scans; expected lines such as of {example}")
-    said = f"the table {Path(path).name}"
-    if any(scan.pathology for scan in scans):
-        rules["class"] = said
-    if any(entry.split for entry in table.values()):
-        rules["split"] = said
-        left_out = {item["item"] for item in skipped}
-        if lost := next((scan.name for scan in scans if scan.split is None and scan.name not in left_out), None):
-            raise ZooError(f"{path}: says no split of {lost}; expected train, validation or test of all")
-    return skipped

@@ -15,6 +15,7 @@ from zoo.datasets.classes import chosen
 from zoo.datasets.isic_tables import LABELS, Entry, read_tables
 from zoo.datasets.pictures import content_hash, is_binary_foreground, read_picture, square
 from zoo.datasets.presets import get_preset
+from zoo.datasets.report import make_report
 from zoo.datasets.schema import SPLITS
 from zoo.datasets.sources import find_files, open_source, read_all
 from zoo.datasets.splits import FRACTIONS, find_duplicates, split_groups
@@ -67,6 +68,11 @@ def build_isic(
         entries = {name: Entry(name, "a mask") for name in sorted(masks)}
     if not entries:
         raise ZooError(f"{source}: no labelled image; expected {LAYOUT}")
+    aside = [
+        {"item": PurePosixPath(path.name).name, "reason": "no table has a line for it"}
+        for name, path in images.items()
+        if name not in entries
+    ]
     labelled = all(entry.label for entry in entries.values())
     if not labelled and (classes or undersample):
         raise ZooError(f"classes, undersample: {source} has no labels; expected a table with malignant and benign")
@@ -130,8 +136,18 @@ def build_isic(
             "images": "bilinear, antialiased",
             "masks": "nearest neighbour",
         },
+        "report": make_report(rows, _rules(entries, labelled, bool(masks)), aside, []),
     }
     return assemble(rows, datasets.Features(features), info)
+
+
+def _rules(entries: dict[str, Entry], labelled: bool, has_masks: bool) -> dict[str, str]:
+    """By what classes and masks were told, for the report."""
+    tables = ", ".join(sorted({entry.table for entry in entries.values()}))
+    return {
+        **({"class": f"the table {tables}"} if labelled else {}),
+        **({"mask": f"files named after their image, with {MASK}"} if has_masks else {}),
+    }
 
 
 def undersampled(entries: dict[str, Entry], seed: int) -> dict[str, Entry]:

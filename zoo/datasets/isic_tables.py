@@ -7,6 +7,7 @@ columns, since people rename and move files.
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from zoo.errors import ZooError
 LABELS = ["benign", "malignant"]
 ID_COLUMNS = ("image_id", "image", "image_name")
 ENDINGS = (".csv", ".tab")
+PICTURE = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
 # Diagnoses of the one-hot columns and of HAM10000's `dx`
 ABBREVIATIONS = {"ak": "akiec"}
 MALIGNANT = {"mel", "bcc", "akiec", "scc"}
@@ -86,7 +88,8 @@ def read_tables(files: dict) -> dict[str, Entry]:
 def _entries(path, name: str) -> Iterable[Entry]:
     """The rows of a table; none of one that says nothing of images."""
     text = read_text(path)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t" if name.lower().endswith(".tab") else ","))
+    separator = max(",;\t", key=next(iter(text.splitlines()), "").count)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if not rows:
         return
@@ -103,7 +106,7 @@ def _entries(path, name: str) -> Iterable[Entry]:
             raise ZooError(f"{path}: line {number}: {id_column}: expected the name of an image, got none")
         label, dx = _diagnosis(row, path, number)
         lesion, patient = row.get("lesion_id") or None, row.get("patient_id") or None
-        yield Entry(row[id_column].removesuffix(".jpg"), name, label, dx, lesion, patient)
+        yield Entry(PICTURE.sub("", row[id_column]), name, label, dx, lesion, patient)
 
 
 def _diagnosis(row: dict[str, str], path, number: int) -> tuple[str | None, str]:

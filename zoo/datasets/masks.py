@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from zoo.datasets.label_maps import to_labels
 from zoo.datasets.volume import Volume
 from zoo.errors import ZooError
 
-ROUNDING = 1e-3  # that a mask's labels lie beside whole numbers where they were scaled or stored as floats
 UNKNOWN_SIDES = (1.0, 1.0, 1.0)  # what programs put down that know no lengths
 
 
@@ -20,22 +20,7 @@ def labels_of(mask: Volume, image: Volume, mask_labels: dict[int, int] | None, n
     mask = laid_on(mask, image, name)
     if mask.num_frames != image.num_frames:
         raise ZooError(f"{name}: mask of {mask.num_frames} frames; expected its image's {image.num_frames}")
-    voxels = mask.voxels.reshape(-1, *mask.voxels.shape[-3:])
-    values = np.unique(voxels)
-    whole = np.round(values)
-    if not (np.isin(whole, range(256)) & (np.abs(values - whole) < ROUNDING)).all():
-        raise ZooError(f"{name}: has values that are no labels; expected whole numbers from 0 to 255")
-    labels, values = np.round(voxels).astype(np.uint8), np.unique(whole)
-    if set(values.tolist()) == {0, 255}:
-        labels = labels // 255
-    if mask_labels is not None:
-        known = {0: 0, **mask_labels}
-        if unknown := [int(value) for value in np.unique(labels) if int(value) not in known]:
-            raise ZooError(f"{name}: mask has the value {unknown[0]}, which --mask-labels does not name")
-        table = np.zeros(256, np.uint8)
-        table[list(known)] = list(known.values())
-        labels = table[labels]
-    return labels
+    return to_labels(mask.voxels.reshape(-1, *mask.voxels.shape[-3:]), mask_labels, name)
 
 
 def laid_on(mask: Volume, image: Volume, path) -> Volume:

@@ -78,7 +78,7 @@ def build_mnms(
             raise ZooError(f"{tables[0]}: has no line for {code}; expected one of every patient")
         _check_once(scans, name, code)
         line = about[code]
-        mask = _mask_of(name)
+        mask = _mask_of(name, files)
         try:
             numbers = [int(float(line[phase])) for phase in ("ED", "ES")]
         except ValueError as error:
@@ -155,7 +155,7 @@ def build_mnms2(
             raise ZooError(f"{table}: has no line for {code}; expected one of every patient")
         number = int(code)
         _check_once(scans, name, code, phase)
-        mask = _mask_of(name)
+        mask = _mask_of(name, files)
         scans.append(
             Scan(
                 name,
@@ -184,8 +184,10 @@ def _build(scans: list[Scan], info: dict, look: Look, preset: str, **how) -> Bui
     return build_volumes(scans, info | {"preset": preset.name}, with_preset(look, preset), title=title, **how)
 
 
-def _mask_of(name: str) -> str:
-    return re.sub(r"(\.nii(\.gz)?)$", r"_gt\1", name, flags=re.IGNORECASE)
+def _mask_of(name: str, files: dict) -> str:
+    """The file of an image's mask, however it is spelled."""
+    mask = re.sub(r"(\.nii(\.gz)?)$", r"_gt\1", name, flags=re.IGNORECASE)
+    return next((other for other in files if other.lower() == mask.lower()), mask)
 
 
 def _check_once(scans: list[Scan], name: str, code: str, phase: str | None = None) -> None:

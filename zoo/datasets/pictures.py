@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
 from zoo import png
-from zoo.datasets.content import read_bytes
+from zoo.datasets.content import head_of, read_bytes
 from zoo.datasets.kinds import ENDINGS, PICTURES
 from zoo.datasets.resample import intensity_window
 from zoo.errors import ZooError
 
 MOST_PAGES = 10_000
 MOST_LABELS = 32  # distinct values of a mask
+WHITE_IS_ZERO = "white is zero"  # of a TIFF's page, among its `info`
 
 
 def read_pages(path, channels: int, limit: int | None = None) -> list[Image.Image]:
@@ -30,11 +31,15 @@ def read_pages(path, channels: int, limit: int | None = None) -> list[Image.Imag
     with _readable(path, f"one of {', '.join(ENDINGS[PICTURES])}"):
         pages = _pages(path, limit)
         if any(page.mode.startswith(("I", "F")) for page in pages):  # Pillow would clip these at 255
-            stack = np.stack([np.asarray(page) for page in pages])
-            if not np.isfinite(stack).all():
+            deep = np.stack([np.asarray(page) for page in pages])
+            if not np.isfinite(deep).all():
                 raise ZooError(f"{path}: has NaN or infinite values; expected finite intensities")
-            deep = intensity_window(stack, (0, 100))
-            pages = [Image.fromarray(page) for page in png.to_uint8(deep)]
+            deep = png.to_uint8(intensity_window(deep, (0, 100)))
+            # Pillow turns 8-bit pages alone that are stored with a white zero
+            pages = [
+                Image.fromarray(255 - array if page.info.get(WHITE_IS_ZERO) else array)
+                for page, array in zip(pages, deep, strict=True)
+            ]
         return [page.convert("L" if channels == 1 else "RGB") for page in pages]
 
 
@@ -53,7 +58,8 @@ def read_picture(path, channels: int, limit: int | None = None) -> Image.Image:
 def read_masks(path) -> list[Image.Image]:
     """Reads the pages of a mask as the labels that it stores, whose colours play no part.
 
-    A mask of 0 and 255 is one of 0 and 1.
+    A mask of 0 and 255 is one of 0 and 1; beside other labels 255 stays, as that of pixels of no known label. Labels
+    may lie in the transparency of a single colour.
 
     Raises:
         ZooError: If it cannot be read or stores something else.
@@ -62,20 +68,44 @@ def read_masks(path) -> list[Image.Image]:
         pages = _pages(path)
         arrays = [np.asarray(page).astype(np.int64) for page in pages]
     for index, page in enumerate(pages):
-        if arrays[index].ndim == 3 and page.mode in ("RGB", "RGBA", "LA"):  # grey, written in three channels
-            colours = arrays[index][..., :-1] if page.mode in ("RGBA", "LA") else arrays[index]
-            if (colours == colours[..., :1]).all():
-                arrays[index] = colours[..., 0]
+        if arrays[index].ndim == 3 and page.mode in ("RGB", "RGBA", "LA"):
+            arrays[index] = _one_channel(arrays[index], page.mode.endswith("A"), path)
         if arrays[index].ndim != 2 or page.mode.startswith("F"):
             raise ZooError(f"{path}: mask of mode {page.mode}; expected 8-bit labels, grey or with a palette")
     values = np.unique(np.concatenate([array.ravel() for array in arrays]))
     if values.min() < 0 or values.max() > 255:
         raise ZooError(f"{path}: mask has values from {values.min()} to {values.max()}; expected labels from 0 to 255")
-    if (values == 255).any() and all(value <= 16 or value >= 239 for value in values):  # lossy edges included
+    if (values == 255).any() and all(value <= 16 or value >= 239 for value in values) and _is_of_two(values, path):
         arrays = [(array > 127).astype(np.int64) for array in arrays]
     elif len(values) > MOST_LABELS:
         raise ZooError(f"{path}: mask has {len(values)} different values; expected labels, stored without loss")
     return [Image.fromarray(array.astype(np.uint8)) for array in arrays]
+
+
+def _one_channel(array: np.ndarray, transparent: bool, path) -> np.ndarray:
+    """The labels of a mask of several channels: grey, written in three, or transparency; others stay as they are.
+
+    Raises:
+        ZooError: If colours and transparency say different things.
+    """
+    colours = array[..., :-1] if transparent else array
+    alpha = array[..., -1] if transparent else np.full(array.shape[:2], 255)
+    grey = (colours == colours[..., :1]).all()
+    if alpha.min() == alpha.max():
+        return colours[..., 0] if grey else array
+    if (colours == colours[:1, :1]).all():
+        return alpha
+    if not grey:
+        return array
+    if ((colours[..., 0] > 0) != (alpha > 0)).any():
+        raise ZooError(f"{path}: mask with other labels in its colours than in its transparency; expected one of them")
+    return colours[..., 0]
+
+
+def _is_of_two(values: np.ndarray, path) -> bool:
+    """Whether values near 0 and 255 are these two, blurred by lossy compression, and no labels beside 255."""
+    low, high = ((values > 0) & (values <= 16)).any(), ((values < 255) & (values >= 239)).any()
+    return not low or high or head_of(path, 3) == b"\xff\xd8\xff"  # JPEG
 
 
 def is_binary_foreground(mask: np.ndarray) -> np.ndarray:
@@ -88,7 +118,11 @@ def _pages(path, limit: int | None = None) -> list[Image.Image]:
         count = getattr(picture, "n_frames", 1)
         if count > MOST_PAGES:
             raise ZooError(f"{path}: has {count} pages; expected at most {MOST_PAGES}")
-        pages = [ImageOps.exif_transpose(page).copy() for page in ImageSequence.Iterator(picture)]
+        pages = []
+        for page in ImageSequence.Iterator(picture):
+            white_is_zero = getattr(page, "tag_v2", {}).get(262) == 0  # PhotometricInterpretation
+            pages.append(ImageOps.exif_transpose(page).copy())
+            pages[-1].info[WHITE_IS_ZERO] = white_is_zero
     if sizes := {page.size for page in pages} - {pages[0].size}:
         raise ZooError(f"{path}: has pages of {pages[0].size} and of {min(sizes)} pixels; expected one size")
     return pages

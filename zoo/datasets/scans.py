@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zoo import png
+from zoo.datasets.label_maps import unknown_labels
 from zoo.datasets.masks import labels_of
 from zoo.datasets.placement import Segmenter, basal_first, cavity_size, mask_center, motion_center, segmented
 from zoo.datasets.resample import intensity_window, resample_slice
@@ -164,11 +165,13 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
     volume, mask = scan.load()
     volume.check_image(scan.name)
     labels = None if mask is None else labels_of(mask, volume, look.mask_labels, scan.mask or scan.name)
+    notes = volume.notes + ([] if labels is None else unknown_labels(labels))
     if volume.num_frames == 1:
         frames = [Frame(scan, volume.frame(0), None if labels is None else labels[0], scan.frame, scan.phase)]
         if scan.phases:
             frames[0].number, phase = next(iter(scan.phases.items()))
             frames[0].phase = phase or scan.phase
+        frames = _asked_of_a_stack(frames[0], look)
     else:
         frames = _frames_of_cine(scan, volume, labels, look)
     if look.predict and look.segment is not None:
@@ -182,7 +185,22 @@ def frames_of(scan: Scan, look: Look) -> tuple[list[Frame], list[str]]:
         if all(frame.phase is None for frame in frames):
             raise ZooError(f"{scan.name}: its phase is unknown; expected ED or ES in names, in --labels or by --frames")
         frames = [frame for frame in frames if frame.phase in look.phases]
-    return frames, volume.notes
+    return frames, notes
+
+
+def _asked_of_a_stack(frame: Frame, look: Look) -> list[Frame]:
+    """The frame of a scan of one, if it is among those that are asked for.
+
+    Raises:
+        ZooError: If it is not known which one it is.
+    """
+    if look.frames == "ed-es" and frame.phase is None:
+        raise ZooError(f"{frame.scan.name}: ED and ES are unknown; expected them in names or in --labels")
+    if look.frames in (None, "all", "ed-es") or (frame.number or 1) in look.frames:
+        return [frame]
+    if frame.number is None:
+        raise ZooError(f"{frame.scan.name}: has 1 frame; expected --frames 1, or none")
+    return []
 
 
 def _frames_of_cine(scan: Scan, volume: Volume, labels: np.ndarray | None, look: Look) -> list[Frame]:

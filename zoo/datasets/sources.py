@@ -126,6 +126,9 @@ def find_files(
         root: Where to look.
         endings: The endings wanted, in lower case; `None` takes all.
         says_something: Whether the name of a lone folder does.
+
+    Raises:
+        ZooError: If a folder cannot be listed, or two names are one when composed.
     """
 
     def wraps(folder) -> bool:
@@ -145,7 +148,10 @@ def find_files(
             if (place := _place(path)) not in above:
                 stack += [(f"{name}/{child.name}", child, (*above, place)) for child in _visible(path)]
         elif path.is_file() and (endings is None or path.name.lower().endswith(endings)):
-            found[unicodedata.normalize("NFC", name)] = path
+            composed = unicodedata.normalize("NFC", name)
+            if composed in found:
+                raise ZooError(f"{path}: its name is there twice, in other Unicode characters; expected one of the two")
+            found[composed] = path
     return dict(sorted(found.items()))
 
 

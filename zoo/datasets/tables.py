@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.datasets.content import read_text
 from zoo.datasets.kinds import stem_of
-from zoo.datasets.layouts import SPLIT_WORDS
+from zoo.datasets.names import SPLIT_WORDS
 from zoo.datasets.schema import PHASES
 from zoo.errors import ZooError
 
@@ -42,6 +42,13 @@ def read_csv(path, needed: tuple[str, ...] = (), expected: str = "a table with a
     Raises:
         ZooError: If it is missing, has no such column, or a line has more values than the header.
     """
+    return read_table(path, needed, expected)[1]
+
+
+def read_table(
+    path, needed: tuple[str, ...] = (), expected: str = "a table with a header"
+) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns of a table, and its lines; see `read_csv`."""
     if not path.is_file():
         raise ZooError(f"{path}: not found; expected {expected}")
     text = read_text(path).lstrip("\r\n")
@@ -65,7 +72,7 @@ def read_csv(path, needed: tuple[str, ...] = (), expected: str = "a table with a
             lines.append({name: (value or "").strip() for name, value in line.items()})
     except csv.Error as error:
         raise ZooError(f"{path}: no readable table ({error}); expected lines of values") from error
-    return lines
+    return names, lines
 
 
 def read_labels(path: str | Path) -> tuple[dict[str, Labels], bool]:
@@ -80,8 +87,8 @@ def read_labels(path: str | Path) -> tuple[dict[str, Labels], bool]:
         ZooError: If there is no such column, or two lines contradict each other.
     """
     path = Path(path)
-    lines = read_csv(path)
-    names = {name.lower(): name for name in (lines[0] if lines else ())}
+    header, lines = read_table(path)
+    names = {name.lower(): name for name in header}
     key = next((names[name] for name in (*KEYS, *FILES) if name in names), None)
     if key is None:
         raise ZooError(f"{path}: has no column of patients or files; expected one of {', '.join((*KEYS, *FILES))}")

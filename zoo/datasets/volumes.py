@@ -7,7 +7,7 @@ import datasets
 import numpy as np
 
 from zoo.datasets.built import BuiltDataset, assemble
-from zoo.datasets.classes import chosen, class_names, class_of
+from zoo.datasets.classes import chosen, class_names, class_of, respelled
 from zoo.datasets.placement import HOW
 from zoo.datasets.report import make_report
 from zoo.datasets.scans import Look, Scan, check_spellings, read_patient
@@ -46,7 +46,8 @@ def build_volumes(
         ZooError: If a scan is unusable, a class is unknown, or a patient lies in two official splits.
     """
     source = how["source"]
-    names, name_of = class_names({scan.pathology for scan in scans if scan.pathology})
+    words = {scan.pathology for scan in scans if scan.pathology}
+    names, name_of = class_names(words)
     if classes is not None:
         classes = chosen([class_of(word) or word for word in classes], names, source)
         names = classes
@@ -56,7 +57,7 @@ def build_volumes(
         patients[scan.patient].append(scan)
     check_spellings(scans)
     official = {name: _one(members, "split", name) for name, members in patients.items()}
-    labels = {name: name_of.get(_one(members, "pathology", name)) for name, members in patients.items()}
+    labels = {name: _one(members, "pathology", name, name_of) for name, members in patients.items()}
     items = {(members[0].name if len(members) == 1 else name): members for name, members in patients.items()}
     results, bad = read_all(lambda members: read_patient(members, look, how["skip_bad"]), items, **how)
     found = {items[item][0].patient: patient for item, patient in results.items()}
@@ -111,13 +112,14 @@ def build_volumes(
         rules["mask"] = "a segmenter's prediction where there was none"
         info["preprocessing"]["masks"] += ", predicted by a segmenter where the source has none"
     notes = [note for name in sorted(found) for note in found[name].notes]
+    notes += [("class", sentence) for sentence in respelled(word for word in words if class_of(word) is None)]
     info["report"] = make_report(rows, rules, list(aside), notes)
     return assemble(rows, features, info)
 
 
-def _one(scans: list[Scan], what: str, name: str):
-    """What all scans of a patient agree on."""
-    values = {getattr(scan, what) for scan in scans}
+def _one(scans: list[Scan], what: str, name: str, names: dict | None = None):
+    """What all scans of a patient agree on, by the names of the values if there are any."""
+    values = {value if names is None else names.get(value) for value in (getattr(scan, what) for scan in scans)}
     if len(values) > 1:
         told = " and ".join(sorted(map(str, values)))
         raise ZooError(f"patient {name}: has the {what}s {told}; expected one ({scans[0].name}, {scans[-1].name})")
