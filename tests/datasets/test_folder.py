@@ -277,3 +277,24 @@ def test_bad_requests(nifti, tmp_path):
     Image.new("L", (8, 8)).save(nifti / "a.png")
     with pytest.raises(ZooError, match="holds NIfTI and pictures; expected"):
         build(nifti)
+
+
+@pytest.mark.parametrize("name", ["laendo.nii", "RV.nii"])
+def test_a_map_of_labels_is_no_image(tmp_path, name):
+    write_nifti(tmp_path / "p1" / "lge.nii", picture_of(heart(), seed=0))
+    write_nifti(tmp_path / "p1" / name, heart())
+    with pytest.raises(ZooError, match=f"p1/{name}: has 4 different values, as a mask has; expected an image"):
+        build(tmp_path)
+
+
+def test_options_that_contradict_or_say_nothing_are_refused(nifti):
+    for options, message in (
+        ({"preset": "acdc-64", "size": 128}, "size 128: the preset acdc-64 has 64"),
+        ({"preset": "acdc-64", "spacing": 1.0}, "spacing 1.0: the preset acdc-64 has 2.0"),
+        ({"frames": [5]}, "p0/scan.nii.gz: has 1 frame; expected --frames 1, or none"),
+        ({"frames": "ed-es"}, "p0/scan.nii.gz: ED and ES are unknown"),
+        ({"mask_labels": {1: 3}}, "has no masks; expected no --mask-labels"),
+    ):
+        with pytest.raises(ZooError, match=message):
+            build(nifti, **options)
+    assert build(nifti, preset="acdc-64", size=64).info["preprocessing"]["spacing_mm"] == 2

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from zoo import ZooError
-from zoo.datasets import build_isic, images
+from zoo.datasets import build_isic, images, report_text
 
 
 @pytest.fixture
@@ -230,3 +230,17 @@ def test_nothing_and_twice_the_same_are_told(tmp_path):
     picture(tmp_path / "again" / "ISIC_0000020.jpg", 20)
     with pytest.raises(ZooError, match="ISIC_0000020.jpg: its name is that of .* too"):
         build_isic(tmp_path, progress=False)
+
+
+def test_tables_with_semicolons_and_endings_and_what_they_leave_out(tmp_path):
+    lines = ["image;benign_malignant"] + [f"I{i}.JPG;{'benign malignant'.split()[i % 2]}" for i in range(6)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    for number in range(8):
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (70, 70, 3), dtype=np.uint8)).save(
+            tmp_path / f"I{number}.JPG"
+        )
+    built = build_isic(tmp_path, progress=False)
+    assert sum(split.num_rows for split in built.dataset.values()) == 6
+    report = report_text(built.info)
+    assert "class: by the table t.csv" in report
+    assert "set aside: I6.JPG and 1 more: no table has a line for it" in report

@@ -72,7 +72,7 @@ def test_a_table_of_patients(volumes, tmp_path):
     [
         ("", "has no column of patients or files"),
         ("a,b\n1,2\n", "has no column of patients or files"),
-        ("patient,group\n", "has no column of patients or files|has no line"),
+        ("patient,group\n", "x.csv: has no line; expected one a patient or file"),
         ("patient,group\np1,HCM\np1,NOR\n", "p1 is named twice"),
         ("patient,phase\np1,XX\n", "p1: phase is 'XX'; expected ED or ES"),
         ("patient,ed\np1,0\n", "p1: ed is '0'; expected a frame number from 1"),
@@ -328,3 +328,29 @@ def test_scans_of_one_patient_are_centred_each_on_its_own_heart(tmp_path, told):
     for first in range(0, 16, 4):
         center = np.argwhere(found[first : first + 4] > 0)[:, 1:].mean(axis=0)
         np.testing.assert_allclose(center, 31.5, atol=1.5)
+
+
+def test_large_values_of_masks_are_mapped_or_refused(tmp_path):
+    write_nifti(tmp_path / "p1" / "a.nii", picture_of(heart(), seed=0))
+    write_nifti(tmp_path / "p1" / "a_gt.nii", np.array([0, 600, 200, 500], np.int16)[heart()])
+    with pytest.raises(ZooError, match="mask has the values 200, 500, 600; expected at most 255, or --mask-labels"):
+        build(tmp_path)
+    found = images(build(tmp_path, mask_labels={600: 1, 200: 2, 500: 3}, size=36).dataset["train"], "mask")
+    assert np.bincount(found.ravel()).tolist() == np.bincount(heart()[2:38].ravel()).tolist()
+    write_nifti(tmp_path / "p1" / "a_gt.nii", picture_of(heart(), seed=1))
+    with pytest.raises(ZooError, match="a_gt.nii: mask has .* different values; expected labels"):
+        build(tmp_path)
+
+
+def test_labels_that_are_none_of_the_zoos_are_said(tmp_path):
+    write_nifti(tmp_path / "p1" / "a.nii", picture_of(heart(), seed=0))
+    write_nifti(tmp_path / "p1" / "a_gt.nii", heart() + (heart() == 3).astype(np.uint8))
+    assert "mask has the labels 4, which are none of 0 background" in report_text(build(tmp_path).info)
+
+
+def test_classes_that_differ_by_case_are_one(volumes, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("patient,group\n" + "".join(f"p{i},{['Amyloid', 'amyloid'][i % 2]}\n" for i in range(10)))
+    built = build(volumes, labels=table, classes=["amyloid"])
+    assert built.dataset["train"].features["pathology"].names == ["Amyloid"]
+    assert "note: class: amyloid is taken for Amyloid" in report_text(built.info)

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import unicodedata
 import zipfile
 
 import nibabel
@@ -249,3 +250,50 @@ def test_colours_and_complex_numbers_are_named_and_skipped(tmp_path):
         with pytest.raises(ZooError, match=f"x.nii: holds {what}; expected one number a voxel"):
             build(folder)
         assert [entry["item"] for entry in build(folder, skip_bad=True).info["skipped"]] == ["x.nii"]
+
+
+def test_a_void_label_leaves_the_others(tmp_path):
+    array = np.array([[0, 1, 2], [3, 255, 0]], np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(read_masks(tmp_path / "a.png")[0]), array)
+    for number in range(3):
+        Image.fromarray(noise(number)).save(tmp_path / f"{number}.png")
+        Image.fromarray(np.resize(array, (20, 20))).save(tmp_path / f"{number}_gt.png")
+    (tmp_path / "a.png").unlink()
+    assert "the label 255 of its mask is kept beside others" in report_text(build(tmp_path).info)
+
+
+def test_labels_in_the_transparency_of_a_mask(tmp_path):
+    ring = noise(top=2)
+    for colour in (0, 255):
+        pixels = np.dstack([np.full((20, 20, 3), colour, np.uint8), ring * 255])
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(np.asarray(read_masks(tmp_path / "a.png")[0]), ring)
+    Image.fromarray(np.dstack([noise(1, top=2)] * 3 + [ring * 255])).save(tmp_path / "a.png")
+    with pytest.raises(ZooError, match="a.png: mask with other labels in its colours than in its transparency"):
+        read_masks(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_white_zero_is_turned_at_any_depth(tmp_path, dtype):
+    ramp = np.tile(np.linspace(0, 255, 32), (32, 1)).astype(dtype)
+    Image.fromarray(ramp).save(tmp_path / "a.tif", tiffinfo={262: 0})
+    np.testing.assert_allclose(np.asarray(read_pages(tmp_path / "a.tif", 1)[0]), 255 - ramp.astype(float), atol=1)
+
+
+def test_a_picture_with_nan_is_named(tmp_path):
+    Image.fromarray(np.array([[0.5, np.nan]], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(ZooError, match="a.tif: has NaN or infinite values; expected finite intensities"):
+        read_pages(tmp_path / "a.tif", 1)
+
+
+def test_one_name_in_two_forms_of_unicode(tmp_path):
+    for number, form in enumerate(("NFC", "NFD")):
+        name = unicodedata.normalize(form, "M\u00fcller.nii")
+        write_nifti(tmp_path / "in" / name, picture_of(heart(), seed=number))
+    with pytest.raises(ZooError, match="its name is there twice, in other Unicode characters"):
+        build(tmp_path / "in")
+    (tmp_path / "in" / unicodedata.normalize("NFD", "M\u00fcller.nii")).unlink()
+    table = tmp_path / "x.csv"
+    table.write_text(unicodedata.normalize("NFD", "patient,group\nM\u00fcller,HCM\n"))
+    assert build(tmp_path / "in", labels=table).dataset["train"].num_rows == 6

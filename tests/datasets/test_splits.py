@@ -45,3 +45,10 @@ def test_duplicates_are_found_through_others():
     contents = {"a": [1, 2], "b": [2, 3], "c": [3], "d": [4], "e": [5, 6], "f": [6]}
     assert find_duplicates(contents) == [["a", "b", "c"], ["e", "f"]]
     assert find_duplicates({"a": [1, 1], "b": [2]}) == []
+
+
+def test_splits_have_room_for_the_smallest_group():
+    labels = {f"p{i:02d}": "A" for i in range(20)}
+    together = [[f"p{5 * i + j:02d}" for j in range(5)] for i in range(4)]
+    counts = Counter(split_groups(labels, {"test": 0.1, "validation": 0.1, "train": 0.8}, 0, together).values())
+    assert counts == {"test": 5, "validation": 5, "train": 10}

@@ -8,7 +8,7 @@ from zoo.datasets.classes import class_of
 from zoo.datasets.dicom import File, SetAside, read_header
 from zoo.datasets.dicom_people import is_nobody, people_of
 from zoo.datasets.dicom_series import stacks_of, to_volume
-from zoo.datasets.layouts import place_of
+from zoo.datasets.names import place_of
 from zoo.datasets.scans import Scan, check_spellings
 from zoo.datasets.sources import read_all
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from zoo.datasets.classes import is_class
 from zoo.datasets.dicom import File
-from zoo.datasets.layouts import PERSON, place_of
+from zoo.datasets.names import PERSON, place_of
 from zoo.errors import ZooError
 
 # PatientIDs that are words for nobody, without what is no letter or digit; zeros and x may follow

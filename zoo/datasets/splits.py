@@ -21,7 +21,7 @@ def split_groups(
     Args:
         labels: The label of each item.
         fractions: The share of each split; the last one takes what the others leave. Within a label every other split
-            gets at least one item, if there are enough for one in each.
+            gets at least one group, if there are enough for one in each.
         seed: Of the order.
         together: Disjoint groups of items that must share a split; they count as their first item's label. Names that
             are not in `labels` are ignored.
@@ -41,7 +41,7 @@ def split_groups(
     split_of = {}
     for members in by_label.values():
         total = sum(map(len, members))
-        least = int(len(members) >= len(fractions))
+        least = min(map(len, members)) if len(members) >= len(fractions) else 0
         room = {split: max(least, round(fractions[split] * total)) for split in first}
         for group in members:
             split = next((split for split in first if len(group) <= room[split]), rest)
