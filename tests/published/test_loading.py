@@ -130,19 +130,3 @@ def test_writing_samples_needs_no_library_of_datasets():
     code = "import zoo.samples, sys; print('datasets' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-def test_networks_are_ready_to_draw(hearts, tmp_path):
-    hearts.save_pretrained(tmp_path)
-    pipe = zoo.from_pretrained(tmp_path)
-    for name in ("anatomy", "unet", "unet_2"):
-        network = getattr(pipe, name)
-        assert not network.training
-        assert network.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-    stored = hearts(1, generator=torch.Generator().manual_seed(0), output_type="pt").images
-    loaded = pipe(1, generator=torch.Generator().manual_seed(0), output_type="pt").images
-    torch.testing.assert_close(loaded, stored, atol=1e-4, rtol=0)  # another order of the sums
-    pipe.save_pretrained(tmp_path / "again")  # safetensors takes no other order of the weights
-    assert torch.equal(
-        zoo.from_pretrained(tmp_path / "again").unet_2.unet.conv_in.weight, hearts.unet_2.unet.conv_in.weight
-    )

@@ -64,7 +64,7 @@ def sampling(blocks, settings: dict) -> None:
     from zoo.pipelines import UnconditionalDDPMPipeline
 
     prepare(settings)
-    network = unet(settings).eval().to(memory_format=torch.channels_last)  # as `from_pretrained` loads it
+    network = unet(settings).eval()
     pipe = UnconditionalDDPMPipeline(network, DDIMScheduler(), default_steps=settings["sampling_steps"])
     pipe.set_progress_bar_config(disable=True)
 
